@@ -1,1 +1,21 @@
-"""GEM."""
+"""gemix turns a text corpus into balanced, named domains and a training mixture over them."""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gemix.sphere import GEM, KMeans, SphericalKMeans, VonMisesFisherMixture, metrics
+
+__version__ = version("gemix")
+__all__ = ["GEM", "KMeans", "SphericalKMeans", "VonMisesFisherMixture", "__version__", "metrics"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the estimators on first use: labelling with a trained student needs no scikit-learn."""
+    if name not in __all__:
+        raise AttributeError(f"module 'gemix' has no attribute {name!r}")
+    try:
+        return getattr(import_module("gemix.sphere"), name)
+    except ModuleNotFoundError as error:
+        raise ImportError(f'gemix.{name} needs {error.name}: pip install "gemix[train]"', name=error.name) from error

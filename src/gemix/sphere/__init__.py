@@ -1,0 +1,7 @@
+"""The mathematics: von Mises-Fisher mixtures on the unit sphere, the GEM estimator, baselines, metrics."""
+
+from gemix.sphere import metrics
+from gemix.sphere.baselines import KMeans, SphericalKMeans, VonMisesFisherMixture
+from gemix.sphere.gem import GEM
+
+__all__ = ["GEM", "KMeans", "SphericalKMeans", "VonMisesFisherMixture", "metrics"]

@@ -1,0 +1,140 @@
+"""What every clusterer of the sphere shares: scikit-learn's contract, validation, prediction, saving."""
+
+import os
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from gemix.sphere.dual import softmax
+from gemix.sphere.rows import Rows
+from gemix.sphere.storage import load_arrays, save_arrays
+
+Floats = NDArray[np.float64]
+
+
+class SphereClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, BaseEstimator):  # type: ignore[misc]
+    """Base of the estimators: K directions, scores that are affine in the cosines, potentials that shift them.
+
+    Subclasses set, in `fit`, `mean_directions_` (K, d), `concentrations_` (K,), `bias_` (K,), `potentials_` (K,),
+    `masses_` (K,), `labels_` (n,) and `n_iter_`. Responsibilities are softmax(kappa_k mu_k.x + bias_k - potentials_k);
+    hard methods have infinite concentration and take the argmax.
+    """
+
+    n_clusters: int
+    mean_directions_: Floats
+    concentrations_: Floats
+    bias_: Floats
+    potentials_: Floats
+    masses_: Floats
+    labels_: NDArray[np.int32]
+    n_iter_: int
+    _facts: ClassVar[tuple[str, ...]] = ("n_iter",)  # scalars about the fit that are saved beside the parameters
+    _saved: ClassVar[tuple[str, ...]] = ("mean_directions_", "concentrations_", "bias_", "potentials_", "masses_")
+
+    @property
+    def _n_features_out(self) -> int:
+        return len(self.mean_directions_)
+
+    def _check_rows(self, X: Any, reset: bool) -> NDArray[Any]:
+        """Validate X without copying it: float16 and memory-mapped arrays stay what they are."""
+        if isinstance(X, np.ndarray) and X.dtype == np.float16 and X.ndim == 2 and X.shape[1] > 1 and len(X):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            return X
+        # Rows checks for NaN and infinity by chunk, without scikit-learn's temporary of the size of X.
+        out: NDArray[Any] = validate_data(
+            self,
+            X,
+            reset=reset,
+            dtype=[np.float64, np.float32],
+            ensure_all_finite=False,
+            ensure_min_features=2 if reset else 1,
+        )
+        return out
+
+    def _fit_rows(self, X: Any, sample_weight: Any) -> Rows:
+        X = self._check_rows(X, reset=True)
+        if not (isinstance(self.n_clusters, int | np.integer) and self.n_clusters >= 1):
+            raise ValueError(f"n_clusters must be a positive integer, not {self.n_clusters!r}")
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        rows = Rows(X, sample_weight)
+        if self.n_clusters > rows.count:
+            # scikit-learn's own wording, which its checks of other clusterers look for.
+            raise ValueError(f"n_samples={rows.count} should be >= n_clusters={self.n_clusters}")
+        return rows
+
+    def _adjusted_scores(self, rows: Rows, chunk: slice) -> NDArray[Any]:
+        directions = self.concentrations_[:, None] * self.mean_directions_
+        scores = rows.products(directions, chunk)
+        scores += (self.bias_ - self.potentials_ - np.mean(self.bias_ - self.potentials_)).astype(scores.dtype)
+        return scores
+
+    def _predict_rows(self, rows: Rows) -> NDArray[np.int32]:
+        out = np.empty(rows.n, dtype=np.int32)
+        for chunk in rows.slices():
+            out[chunk] = self._adjusted_scores(rows, chunk).argmax(axis=1)
+        return out
+
+    def predict(self, X: ArrayLike) -> NDArray[np.int32]:
+        """Return the domain of each row of X, (n,) int32: the largest responsibility."""
+        check_is_fitted(self)
+        return self._predict_rows(Rows(self._check_rows(X, reset=False)))
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
+        """Return responsibilities softmax(s(x) - b), (n, K), float64 for float64 input, else float32."""
+        check_is_fitted(self)
+        rows = Rows(self._check_rows(X, reset=False))
+        out = np.empty((rows.n, len(self.mean_directions_)), dtype=rows.dtype)
+        zero = np.zeros(out.shape[1])
+        for chunk in rows.slices():
+            out[chunk] = softmax(self._adjusted_scores(rows, chunk), zero)[0]
+        return out
+
+    def transform(self, X: ArrayLike) -> NDArray[Any]:
+        """Return cosines to the mean directions, (n, K), float64 for float64 input, else float32."""
+        check_is_fitted(self)
+        rows = Rows(self._check_rows(X, reset=False))
+        return rows.scores(self.mean_directions_, np.zeros(len(self.mean_directions_)))
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write model.safetensors and config.json to `folder`; `load` reads them without pickle."""
+        check_is_fitted(self)
+        arrays = {name.rstrip("_"): getattr(self, name) for name in self._saved}
+        config = {
+            "class": type(self).__name__,
+            "parameters": {name: _to_json(value) for name, value in self.get_params().items()},
+            "n_features": self.n_features_in_,
+            "fit": {name: _to_json(getattr(self, name + "_")) for name in self._facts},
+        }
+        save_arrays(Path(folder), arrays, config)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Self:
+        """Read a model that `save` wrote. Raises ValueError when files are missing, damaged or of another class."""
+        arrays, config = load_arrays(Path(folder))
+        if config.get("class") != cls.__name__:
+            raise ValueError(f"{folder} holds a {config.get('class')}, not a {cls.__name__}")
+        model = cls(**{name: _from_json(value) for name, value in config["parameters"].items()})
+        for name in cls._saved:
+            setattr(model, name, arrays[name.rstrip("_")])
+        model.n_features_in_ = config["n_features"]
+        for name, value in config["fit"].items():
+            setattr(model, name + "_", _from_json(value))
+        return model
+
+
+def _to_json(value: Any) -> Any:
+    """JSON has no infinity, and a RandomState instance has no place in a file."""
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, np.random.RandomState | np.random.Generator):
+        return None
+    return "inf" if value == np.inf else value
+
+
+def _from_json(value: Any) -> Any:
+    return np.inf if value == "inf" else value

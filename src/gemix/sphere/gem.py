@@ -1,0 +1,245 @@
+"""GEM: the balanced von Mises-Fisher mixture (arXiv 2605.26121), its E-step solved exactly or as in the paper."""
+
+import logging
+import warnings
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from gemix.sphere.dual import Assignment, responsibilities, solve_dual
+from gemix.sphere.estimator import SphereClusterer
+from gemix.sphere.mixture import Fit, Prior, run_em, start_from
+from gemix.sphere.mm import MirrorAscent, potentials_for_masses
+from gemix.sphere.rows import Rows
+from gemix.sphere.seeding import plus_plus
+from gemix.sphere.vmf import log_normalizer
+
+logger = logging.getLogger(__name__)
+Floats = NDArray[np.float64]
+
+# The paper's lambda = 5000 at kappa about 900 and K = 24, kept as a ratio: lambda = 0.23 K kappa.
+_AUTO_BALANCE = 0.23
+
+
+class _Exact:
+    """E-step by the dual, warm-started from the last potentials."""
+
+    def __init__(self, balance: float, target: Floats) -> None:
+        self.balance, self.target = balance, target
+        self.scores: NDArray[Any] = np.empty((0, len(target)))
+        self.potentials = np.zeros(len(target))
+
+    def run(self, scores: NDArray[Any], weights: Floats) -> Assignment:
+        assignment = solve_dual(scores, weights, self.target, self.balance, self.potentials)
+        self.scores, self.potentials = scores, assignment.potentials
+        return assignment
+
+    def responsibilities(self, rows: slice) -> NDArray[Any]:
+        return responsibilities(self.scores, self.potentials)(rows)
+
+    def log_alpha(self, masses: Floats) -> Floats:
+        return np.full(len(masses), -np.log(len(masses)))
+
+
+class _Mirror:
+    """E-step by the paper's mirror ascent, warm-started from the last assignments."""
+
+    def __init__(self, balance: float, target: Floats, sweeps: int, tolerance: float) -> None:
+        self.balance, self.target, self.sweeps, self.tolerance = balance, target, sweeps, tolerance
+        self.ascent: MirrorAscent | None = None
+
+    def run(self, scores: NDArray[Any], weights: Floats) -> Assignment:
+        self.ascent = self.ascent or MirrorAscent(scores)
+        return self.ascent.solve(scores, weights, self.target, self.balance, self.sweeps, self.tolerance)
+
+    def responsibilities(self, rows: slice) -> NDArray[Any]:
+        assert self.ascent is not None
+        return self.ascent.responsibilities(rows)
+
+    def log_alpha(self, masses: Floats) -> Floats:
+        return np.full(len(masses), -np.log(len(masses)))
+
+
+class GEM(SphereClusterer):
+    """Balanced mixture of von Mises-Fisher components on the unit hypersphere.
+
+    Maximises, by exact block ascent over assignments G, mean directions mu and concentrations kappa,
+
+        F = sum_i w_i [sum_k g_ik s_ik + H(g_i)] - (lambda/2) |pi - u|^2 + (n0/N) sum_k [log C_d(kappa_k) + kappa_k R0],
+        s_ik = -log K + log C_d(kappa_k) + kappa_k mu_k.x_i,    pi = sum_i w_i g_i.
+
+    Rows need not have unit length: each stands for its direction.
+
+    Args:
+        n_clusters: number of components K.
+        balance: lambda, the pull of the masses towards `target`, on the per-sample scale; "auto" sets
+            0.23 K median(kappa) at the start (`balance_` says what it chose); 0 is plain EM with a fixed prior and
+            numpy.inf makes the masses equal the target.
+        target: u, the wanted masses, (K,), positive; uniform by default. Normalised to sum 1.
+        solver: "exact" (the dual, see `gemix.sphere.dual`) or "mm" (the paper's, see `gemix.sphere.mm`).
+        concentration: "free" (one kappa a component) or "shared" (one for all).
+        prior_strength: n0, pseudo-documents of the prior on every kappa.
+        n_init: starts; the one with the largest F is kept.
+        max_iter: EM iterations at most.
+        tol: relative change of F at which to stop.
+        max_sweeps: mirror steps an E-step at most (solver "mm" only).
+        random_state: seed of the k-means++ start.
+
+    Attributes:
+        mean_directions_: mu, (K, d) float64, unit rows.
+        concentrations_: kappa, (K,) float64.
+        potentials_: b, (K,) float64; responsibilities of any row are softmax(s - b), so what is balanced in `fit`
+            stays balanced on new documents from the same source.
+        masses_: pi of the last E-step, (K,) float64, sums to 1.
+        labels_: domains of the training rows, (n,) int32.
+        objective_: F after every E-step and every M-step; it never falls, except where `reseeded_` says.
+        duality_gap_: bound on what the last E-step left on the table (infinite for "mm", which certifies nothing).
+        balance_: lambda in force.
+        n_iter_, converged_: EM iterations, and whether `tol` was reached.
+        n_evaluations_: passes over the n x K scores.
+        reseeded_: (iteration, component) of every component that was empty and started anew.
+
+    Raises (fit):
+        ValueError: rows of zeros, NaN or infinity (the first is named), more clusters than rows, bad parameters.
+
+    """
+
+    _saved = (*SphereClusterer._saved, "objective_")
+    _facts = ("balance", "duality_gap", "n_iter", "converged", "n_evaluations", "reseeded")
+
+    def __init__(
+        self,
+        n_clusters: int = 24,
+        *,
+        balance: float | Literal["auto"] = "auto",
+        target: ArrayLike | None = None,
+        solver: Literal["exact", "mm"] = "exact",
+        concentration: Literal["free", "shared"] = "free",
+        prior_strength: float = 20.0,
+        n_init: int = 1,
+        max_iter: int = 200,
+        tol: float = 1e-5,
+        max_sweeps: int = 100,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.balance = balance
+        self.target = target
+        self.solver = solver
+        self.concentration = concentration
+        self.prior_strength = prior_strength
+        self.n_init = n_init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.max_sweeps = max_sweeps
+        self.random_state = random_state
+
+    def _target(self) -> Floats:
+        k = self.n_clusters
+        if self.target is None:
+            return np.full(k, 1.0 / k)
+        target = np.asarray(self.target, dtype=np.float64)
+        if target.shape != (k,) or not np.all(target > 0) or not np.all(np.isfinite(target)):
+            raise ValueError(f"target must be {k} positive numbers, one a cluster")
+        return target / target.sum()
+
+    def _check_parameters(self) -> None:
+        if self.balance != "auto" and not (isinstance(self.balance, float | int | np.number) and self.balance >= 0):
+            raise ValueError(f'balance must be "auto" or a number >= 0, not {self.balance!r}')
+        if self.solver not in ("exact", "mm"):
+            raise ValueError(f'solver must be "exact" or "mm", not {self.solver!r}')
+        if self.solver == "mm" and self.balance == np.inf:
+            raise ValueError('an infinite balance needs solver="exact"')
+        if self.concentration not in ("free", "shared"):
+            raise ValueError(f'concentration must be "free" or "shared", not {self.concentration!r}')
+        if not self.prior_strength >= 0:
+            raise ValueError(f"prior_strength must be >= 0, not {self.prior_strength!r}")
+        for name in ("n_init", "max_iter", "max_sweeps"):
+            if not getattr(self, name) >= 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)!r}")
+
+    def fit(self, X: ArrayLike, y: None = None, sample_weight: ArrayLike | None = None) -> Self:
+        """Fit the mixture to the rows of X.
+
+        Args:
+            X: (n, d) float16, float32 or float64; may be memory-mapped, it is read in chunks. float64 is computed in
+                float64, the others in float32 with float64 sums.
+            y: ignored.
+            sample_weight: (n,) >= 0, for example token counts; only ratios matter.
+
+        """
+        self._check_parameters()
+        rows = self._fit_rows(X, sample_weight)
+        target = self._target()
+        random = check_random_state(self.random_state)
+        shared = self.concentration == "shared"
+        log_alpha = np.full(self.n_clusters, -np.log(self.n_clusters))
+        prior: Prior | None = None
+        balance: float | None = None if self.balance == "auto" else float(self.balance)
+        best: tuple[Fit, _Exact | _Mirror] | None = None
+        for _ in range(self.n_init):
+            seeds = plus_plus(rows, self.n_clusters, random)
+            components, prior = start_from(rows, seeds, log_alpha, self.prior_strength, prior, shared)
+            if balance is None:
+                balance = _AUTO_BALANCE * self.n_clusters * float(np.median(components.concentrations))
+                logger.info("balance: lambda = %.4g", balance)
+            e_step = (
+                _Exact(balance, target)
+                if self.solver == "exact"
+                else _Mirror(balance, target, self.max_sweeps, self.tol / 10)
+            )
+            fit = run_em(
+                rows, components, e_step, prior, shared=shared, max_iter=self.max_iter, tol=self.tol,
+                reseed=lambda m: plus_plus(rows, m, random),
+            )  # fmt: skip
+            if best is None or fit.objective[-1] > best[0].objective[-1]:
+                best = (fit, e_step)
+        assert best is not None
+        self.balance_ = balance
+        self._keep(rows, *best)
+        if not self.converged_:
+            warnings.warn(
+                f"GEM stopped after {self.n_iter_} iterations before reaching tol={self.tol}",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        return self
+
+    def _keep(self, rows: Rows, fit: Fit, e_step: _Exact | _Mirror) -> None:
+        self.mean_directions_ = fit.components.directions
+        self.concentrations_ = fit.components.concentrations
+        self.bias_ = fit.components.bias()
+        self.masses_ = fit.assignment.masses
+        self.potentials_ = fit.assignment.potentials
+        if isinstance(e_step, _Mirror):
+            # Mirror ascent leaves assignments, not potentials; these reproduce its masses.
+            scores = rows.scores(fit.components.scaled(), self.bias_ - self.bias_.mean())
+            self.potentials_ = potentials_for_masses(scores, rows.weights, self.masses_).potentials
+        self.labels_ = self._predict_rows(rows)
+        self.objective_ = np.array(fit.objective)
+        self.duality_gap_ = fit.assignment.gap
+        self.n_iter_ = fit.n_iter
+        self.converged_ = fit.converged
+        self.n_evaluations_ = fit.evaluations
+        self.reseeded_ = fit.reseeded
+
+    def score_samples(self, X: ArrayLike) -> NDArray[Any]:
+        """Return log sum_k f(x | mu_k, kappa_k) / K, the log density of each row in nats, (n,).
+
+        The density does not contain the potentials: it is comparable between balances.
+        """
+        check_is_fitted(self)
+        rows = Rows(self._check_rows(X, reset=False))
+        bias = log_normalizer(rows.d, self.concentrations_) - np.log(len(self.concentrations_))
+        offset = float(bias.mean())
+        directions = self.concentrations_[:, None] * self.mean_directions_
+        scores = rows.scores(directions, bias - offset)
+        return np.logaddexp.reduce(scores.astype(np.float64), axis=1) + offset
+
+    def score(self, X: ArrayLike, y: None = None) -> float:
+        """Return the mean log density of the rows of X, in nats (see `score_samples`)."""
+        return float(np.mean(self.score_samples(X)))
