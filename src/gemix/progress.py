@@ -17,14 +17,17 @@ class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
         """Return the rate, empty until there is one."""
         speed = task.finished_speed or task.speed
-        return Text("" if not speed else f"{speed:,.0f}/s" if speed >= 10 else f"{speed:.1f}/s", style="progress.data.speed")
+        digits = 0 if speed and speed >= 10 else 1
+        return Text(f"{speed:,.{digits}f}/s" if speed else "", style="progress.data.speed")
 
 
 @contextmanager
-def progress(description: str, total: float | None = None, unit: str = "documents") -> Iterator[Callable[[float], None]]:
+def progress(
+    description: str, total: float | None = None, unit: str = "documents"
+) -> Iterator[Callable[[float], None]]:
     """Show a bar on standard error while the block runs and yield `advance(n)`.
 
-    Where standard error is not a terminal (a log file, a scheduler) nothing animates: one closing line is printed instead.
+    Where standard error is not a terminal (a log file, a scheduler) nothing animates: one closing line is printed.
     """
     columns = (
         TextColumn("{task.description}"),

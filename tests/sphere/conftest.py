@@ -1,12 +1,6 @@
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from sphere_data import clustered
+from support import clustered
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
-from sphere_data import clustered
+from support import clustered
 
 from gemix.sphere import GEM, VonMisesFisherMixture, metrics, rows
 from gemix.sphere.gem import _Exact
@@ -235,7 +235,7 @@ def test_bad_parameters(parameters, message):
 def test_bad_weights():
     x = np.random.default_rng(0).normal(size=(20, 4))
     for weights in (np.zeros(20), -np.ones(20), np.ones(19), np.full(20, np.nan)):
-        with pytest.raises(ValueError, match="(?i)weight"):
+        with pytest.raises(ValueError, match=r"(?i)weight"):
             GEM(3).fit(x, sample_weight=weights)
 
 

@@ -1,6 +1,5 @@
 """GEM: the balanced von Mises-Fisher mixture (arXiv 2605.26121), its E-step solved exactly or as in the paper."""
 
-import logging
 import warnings
 from typing import Any, Literal, Self
 
@@ -18,7 +17,6 @@ from gemix.sphere.rows import Rows
 from gemix.sphere.seeding import plus_plus
 from gemix.sphere.vmf import log_normalizer
 
-logger = logging.getLogger(__name__)
 Floats = NDArray[np.float64]
 
 # The paper's lambda = 5000 at kappa about 900 and K = 24, kept as a ratio: lambda = 0.23 K kappa.
@@ -186,7 +184,6 @@ class GEM(SphereClusterer):
             components, prior = start_from(rows, seeds, log_alpha, self.prior_strength, prior, shared)
             if balance is None:
                 balance = _AUTO_BALANCE * self.n_clusters * float(np.median(components.concentrations))
-                logger.info("balance: lambda = %.4g", balance)
             e_step = (
                 _Exact(balance, target)
                 if self.solver == "exact"

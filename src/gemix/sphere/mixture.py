@@ -7,6 +7,7 @@ The last term is a conjugate prior on kappa of n0 pseudo-documents with mean res
 unbounded: a component of near-duplicates takes kappa to infinity.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -18,6 +19,7 @@ from gemix.sphere.dual import Assignment
 from gemix.sphere.rows import Rows
 from gemix.sphere.vmf import concentration, log_normalizer
 
+logger = logging.getLogger(__name__)
 Floats = NDArray[np.float64]
 
 
@@ -194,6 +196,7 @@ def run_em(
         fit.objective.append(value)
         fit.components, fit.assignment = components, assignment
         fit.converged = abs(value - before) <= tol * abs(value)
+        logger.info("iteration %d: F = %.6f, gap %.1e", fit.n_iter, value, assignment.gap)
         if fit.converged or fit.n_iter == max_iter:
             return fit
         fit.n_iter += 1

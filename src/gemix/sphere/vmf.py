@@ -109,9 +109,9 @@ def concentration(d: int, resultant: ArrayLike) -> Floats:
     """Maximum-likelihood concentration: the kappa with A_d(kappa) = resultant.
 
     Starts from (R d - R^3) / (1 - R^2) (Banerjee et al. 2005) and takes Newton steps with
-    A' = 1 - A^2 - (d - 1) A / kappa (Sra 2012), held inside R (d - 2) / (1 - R^2) <= kappa <= R d / (1 - R^2) (Sra and
-    Karp 2013). The likelihood is concave in kappa, so clipping to [MIN_CONCENTRATION, MAX_CONCENTRATION] is its
-    constrained maximum.
+    A' = 1 - A^2 - (d - 1) A / kappa (Sra 2012), held inside R (d - 2) / (1 - R^2) <= kappa <= R d / (1 - R^2)
+    (Tanabe et al. 2007). The likelihood is concave in kappa, so clipping to [MIN_CONCENTRATION, MAX_CONCENTRATION] is
+    its constrained maximum.
 
     Args:
         d: dimension of the space, >= 2.

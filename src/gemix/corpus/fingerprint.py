@@ -1,0 +1,70 @@
+"""Is this still the same file? A cheap look (size, time) and a sure one (content hash)."""
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+
+from gemix.errors import GemixError
+
+
+class FileStat(msgspec.Struct, frozen=True):
+    """Size in bytes and time of the last change in nanoseconds."""
+
+    size: int
+    mtime_ns: int
+
+
+class FileFingerprint(msgspec.Struct, frozen=True):
+    """What a marker keeps of an input file. `blake2b` is the 256-bit hash of its bytes, in hex."""
+
+    name: str
+    size: int
+    mtime_ns: int
+    blake2b: str
+
+    def matches(self, path: Path) -> bool:
+        """Return whether `path` still has this content: by size and time, and by hash if only the time differs."""
+        now = file_stat(path)
+        if now.size != self.size:
+            return False
+        return now.mtime_ns == self.mtime_ns or content_hash(path) == self.blake2b
+
+
+def fingerprint(path: Path) -> FileFingerprint:
+    """Return the fingerprint of a file; reads all of it.
+
+    Raises:
+        GemixError: it cannot be read.
+
+    """
+    stat = file_stat(path)  # before the hash: a later change shows
+    return FileFingerprint(path.name, stat.size, stat.mtime_ns, content_hash(path))
+
+
+def file_stat(path: Path) -> FileStat:
+    """Return the cheap look.
+
+    Raises:
+        GemixError: the file is not there or cannot be reached.
+
+    """
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise GemixError(f"cannot read {path}: {error.strerror}") from error
+    return FileStat(stat.st_size, stat.st_mtime_ns)
+
+
+def content_hash(path: Path) -> str:
+    """Return the blake2b-256 hash of the file's bytes in hex, read in pieces.
+
+    Raises:
+        GemixError: it cannot be read.
+
+    """
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).hexdigest()
+    except OSError as error:
+        raise GemixError(f"cannot read {path}: {error.strerror}") from error

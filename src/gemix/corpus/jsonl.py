@@ -1,0 +1,97 @@
+"""JSON lines: one row per physical line, whatever the line holds."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from gemix.corpus.compression import DamagedError, read_chunks
+from gemix.corpus.rows import BATCH_BYTES, Batch, Reason
+from gemix.corpus.shards import Shard
+
+MAX_LINE_BYTES = (1 << 31) - 1  # Arrow's limit for one string; also stops a file without line ends from filling memory
+_BOM = b"\xef\xbb\xbf"
+
+
+def read_jsonl(shard: Shard, text_key: str, id_key: str, with_extras: bool, batch_rows: int) -> Iterator[Batch]:
+    """Yield the batches of a JSON lines shard; see `gemix.corpus.reader.read_batches`."""
+    row, size = 0, 0
+    batch = Batch(1, extras=[] if with_extras else None)
+    for row, line in enumerate(split_lines(read_chunks(shard)), 1):
+        record = line if isinstance(line, Reason) else parse_line(line)
+        if isinstance(record, Reason):
+            batch.append(shard.name, None, record, {})
+        else:
+            text, row_id = record.pop(text_key, None), record.pop(id_key, None)
+            batch.append(shard.name, row_id, text, record)
+        size += len(line)
+        if len(batch) >= batch_rows or size >= BATCH_BYTES:
+            yield batch
+            batch, size = Batch(row + 1, extras=[] if with_extras else None), 0
+    if len(batch):
+        yield batch
+
+
+def split_lines(chunks: Iterator[bytes]) -> Iterator[bytes | bytearray | Reason]:
+    """Yield the lines without their ends; a Reason stands for a line that is blank, too long or cut off.
+
+    Blank lines at the end of the file are no rows.
+    """
+    blanks = 0
+    for line in _physical_lines(chunks):
+        if not isinstance(line, Reason) and (not line or line.isspace()):
+            blanks += 1
+            continue
+        for _ in range(blanks):
+            yield Reason.BLANK_LINE
+        blanks = 0
+        yield line
+
+
+def _physical_lines(chunks: Iterator[bytes]) -> Iterator[bytes | bytearray | Reason]:
+    rest = bytearray()  # the line that the last chunk left open
+    too_long = False
+    start = True
+    try:
+        for chunk in chunks:
+            first, *others = chunk.split(b"\n")
+            rest += first
+            if (start and len(rest) >= len(_BOM)) or others:
+                if start and rest.startswith(_BOM):
+                    del rest[: len(_BOM)]
+                start = False
+            if len(rest) > MAX_LINE_BYTES:
+                rest, too_long = bytearray(), True
+            if others:
+                yield Reason.LINE_TOO_LONG if too_long else rest
+                yield from others[:-1]
+                rest, too_long = bytearray(others[-1]), False
+    except DamagedError as damage:
+        yield damage.reason
+        return
+    if too_long:
+        yield Reason.LINE_TOO_LONG
+    elif rest:
+        yield rest
+
+
+def parse_line(line: bytes | bytearray) -> dict[str, Any] | Reason:
+    """Return the JSON object on a line, or why there is none. Of a repeated key the last value counts."""
+    try:
+        value = msgspec.json.decode(line)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        value = _parse_leniently(line)
+    return value if isinstance(value, dict | Reason) else Reason.NOT_AN_OBJECT
+
+
+def _parse_leniently(line: bytes | bytearray) -> Any:
+    """Parse what strict JSON forbids but Python's own writer makes, NaN and Infinity (as null), or return a Reason."""
+    try:
+        value = json.loads(line.decode(), parse_constant=lambda _: None)
+        msgspec.json.encode(value)  # finds escaped lone surrogates ("\\ud800"), which no UTF-8 file can hold
+    except UnicodeError:
+        return Reason.INVALID_UTF8
+    except (ValueError, RecursionError):
+        return Reason.BAD_JSON
+    return value

@@ -1,0 +1,114 @@
+"""Parquet: batches of rows as plain Python values."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from gemix.corpus.rows import BATCH_BYTES, Batch, Reason
+from gemix.corpus.shards import Shard
+from gemix.errors import GemixError
+
+
+def read_parquet(shard: Shard, text_key: str, id_key: str, with_extras: bool, batch_rows: int) -> Iterator[Batch]:
+    """Yield the batches of a Parquet shard; see `gemix.corpus.reader.read_batches`."""
+    row = 0
+    try:
+        with pq.ParquetFile(shard.path, buffer_size=1 << 20, page_checksum_verification=True) as file:
+            names = file.schema_arrow.names
+            if text_key not in names:
+                raise GemixError(
+                    f"{shard.path}: no column {text_key!r}; it has {', '.join(map(repr, names)) or 'none'}"
+                )
+            columns = None if with_extras else [name for name in (text_key, id_key) if name in names]
+            rows = min(batch_rows, _rows_within_budget(file.metadata))
+            for arrow in file.iter_batches(rows, columns=columns, use_threads=False):
+                yield _convert(arrow, shard, row + 1, text_key, id_key, with_extras)
+                row += arrow.num_rows
+    except (pa.ArrowException, OSError) as error:
+        where = f" after row {row:,}" if row else ""
+        message = getattr(error, "strerror", None) or str(error).strip().partition("\n")[0]
+        raise GemixError(f"cannot read {shard.path}{where}: {message}") from error
+
+
+def _rows_within_budget(metadata: pq.FileMetaData) -> int:
+    """Return how many rows of the file's densest row group fit into one batch."""
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    return min((max(1, BATCH_BYTES * g.num_rows // g.total_byte_size) for g in groups if g.total_byte_size), default=1)
+
+
+def _convert(
+    arrow: pa.RecordBatch, shard: Shard, first_row: int, text_key: str, id_key: str, with_extras: bool
+) -> Batch:
+    columns = dict(zip(arrow.schema.names, arrow.columns, strict=True))  # of a repeated name the last, as in JSON
+    texts = _strings(columns.pop(text_key), lambda data: Reason.INVALID_UTF8)
+    ids = _strings(columns.pop(id_key), bytes.hex) if id_key in columns else [None] * arrow.num_rows
+    extras = {name: _plain(column) for name, column in columns.items()} if with_extras else {}
+    batch = Batch(first_row, extras=[] if with_extras else None)
+    for i in range(arrow.num_rows):
+        batch.append(shard.name, ids[i], texts[i], {name: values[i] for name, values in extras.items()})
+    return batch
+
+
+def _strings(column: pa.Array, otherwise: Callable[[bytes], Any]) -> list[Any]:
+    """Return the values, strings and bytes as str; `otherwise` of those that are not UTF-8 (Arrow does not check)."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if not _is_text(column.type) and not _is_binary(column.type):
+        return _plain(column)
+
+    def decode(data: bytes | None) -> Any:
+        if data is None:
+            return None
+        try:
+            return data.decode()
+        except UnicodeDecodeError:
+            return otherwise(data)
+
+    return list(map(decode, column.cast(pa.large_binary()).to_pylist()))
+
+
+def _plain(column: pa.Array) -> list[Any]:
+    """Return the values as Python objects that have one JSON form, whatever else is installed.
+
+    Times become text here: Python's own types hold neither nanoseconds nor the year 10,000, and time zones need a
+    database. Timestamps with a zone are given in UTC ("...Z").
+    """
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        return _plain(column.dictionary_decode())
+    if _is_text(kind):
+        return _strings(column, lambda data: data.decode(errors="replace"))
+    if pa.types.is_timestamp(kind) and kind.tz is not None:
+        naive = column.cast(pa.timestamp(kind.unit)).cast(pa.string())
+        return pc.binary_join_element_wise(naive, "Z", "").to_pylist()
+    if pa.types.is_duration(kind):
+        return [None if n is None else f"{n} {kind.unit}" for n in column.cast(pa.int64()).to_pylist()]
+    if pa.types.is_temporal(kind) and not pa.types.is_interval(kind):
+        return column.cast(pa.string()).to_pylist()
+    try:
+        return column.to_pylist()
+    except (ValueError, OverflowError, LookupError):  # inside lists and structs the same limits remain
+        return list(map(_value_or_none, column))
+
+
+def _value_or_none(scalar: pa.Scalar) -> Any:
+    try:
+        return scalar.as_py()
+    except (ValueError, OverflowError, LookupError):
+        return None
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    return (
+        pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or pa.types.is_fixed_size_binary(kind)
+        or pa.types.is_binary_view(kind)
+    )

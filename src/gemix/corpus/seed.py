@@ -1,0 +1,185 @@
+"""The seed sample: the documents that the teacher reads, chosen by a hash of their ids."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+import pyarrow as pa
+
+from gemix.corpus.bad_rows import BadRows
+from gemix.corpus.reader import Batch, read_batches
+from gemix.corpus.shards import Shard
+from gemix.corpus.tokens import TokenCounter
+from gemix.corpus.window import Window
+from gemix.errors import GemixError
+from gemix.progress import progress
+
+SCHEMA = pa.schema(
+    {
+        "id": pa.string(),
+        "text": pa.string(),
+        "shard": pa.string(),
+        "row": pa.int64(),
+        "characters": pa.int64(),
+        "tokens": pa.int64(),
+        "meta": pa.string(),
+    }
+)
+_TABLE_ROWS = 1 << 16  # rows of one chunk of the table: keeps each string array far below Arrow's 2 GB
+
+
+class ShardTotals(NamedTuple):
+    """What one shard holds; `documents` and `tokens` are those of its good rows."""
+
+    name: str
+    rows: int
+    documents: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeedSample:
+    """The sample (`SCHEMA`, in the order of the hash), the totals of every shard, the bad rows met on the way."""
+
+    table: pa.Table
+    shards: list[ShardTotals]
+    bad: BadRows
+
+
+class _Document(NamedTuple):
+    """A row of the table behind its hash: documents sort by hash, then id, then text and so on."""
+
+    hash: bytes
+    id: str
+    text: str
+    characters: int
+    tokens: int
+    meta: str
+    shard: str
+    row: int
+
+
+def sample_seed(
+    shards: Sequence[Shard],
+    *,
+    documents: int | None = None,
+    tokens: int | None = None,
+    seed: int = 0,
+    window: Window,
+    text_key: str = "text",
+    id_key: str = "id",
+    counter: TokenCounter,
+) -> SeedSample:
+    """Scan the corpus once and keep the documents with the smallest blake2b-64(id, key=seed).
+
+    Give one of `documents` (how many to keep) and `tokens` (keep, in the order of the hash, until this many are
+    reached). With explicit ids the choice depends neither on the order nor on the number of shards; documents with
+    the same id are ordered by their content. Memory is that of about two samples, whatever the size of the corpus.
+
+    Returns:
+        The table has id, text (the window that models read), shard, row (1-based), characters and tokens (of the full
+        text) and meta (a JSON object of the other columns), sorted by the hash.
+
+    Raises:
+        GemixError: unreadable input, or not one good document in it.
+
+    """
+    if (documents is None) == (tokens is None):
+        raise ValueError("give either documents or tokens")
+    limit = documents if tokens is None else tokens
+    if limit is None or limit < 1:
+        raise GemixError(f"the seed sample needs at least 1 document or token, not {limit}")
+    buffer = _Smallest(limit, by_tokens=documents is None)
+    bad = BadRows()
+    totals = []
+    with progress("scan") as advance:
+        for shard in shards:
+            rows = good = words = 0
+            for batch in read_batches(shard, text_key=text_key, id_key=id_key, with_extras=True):
+                counts = _count(batch, counter)
+                _offer(buffer, batch, counts, shard, str(seed).encode(), window)
+                bad.add_batch(shard.path, batch)
+                rows += len(batch)
+                good += len(counts)
+                words += sum(counts)
+                advance(len(batch))
+            totals.append(ShardTotals(shard.name, rows, good, words))
+    if not any(shard.documents for shard in totals):
+        found = f"all {bad.total:,} rows are bad:\n{bad.describe()}" if bad.total else "no row at all"
+        raise GemixError(f"no document with a text in {_names(shards)}: {found}")
+    return SeedSample(_table(buffer.result()), totals, bad)
+
+
+class _Smallest:
+    """Holds the smallest documents offered whose weights add up to `limit`, and at most as many again."""
+
+    def __init__(self, limit: int, by_tokens: bool) -> None:
+        self.limit = limit
+        self.by_tokens = by_tokens
+        self.bar: bytes | None = None  # no document with a larger hash can be in the result
+        self._kept: list[_Document] = []
+        self._weight = 0
+        self._room = 2 * limit
+
+    def add(self, document: _Document) -> None:
+        self._kept.append(document)
+        self._weight += self._weigh(document)
+        if self._weight > self._room:
+            self._prune()
+
+    def result(self) -> list[_Document]:
+        self._prune()
+        return self._kept
+
+    def _prune(self) -> None:
+        self._kept.sort()
+        self._weight = 0
+        for i, document in enumerate(self._kept):
+            self._weight += self._weigh(document)
+            if self._weight >= self.limit:
+                del self._kept[i + 1 :]
+                self.bar = document.hash
+                break
+        self._room = self._weight + self.limit
+
+    def _weigh(self, document: _Document) -> int:
+        return document.tokens if self.by_tokens else 1
+
+
+def _count(batch: Batch, counter: TokenCounter) -> list[int]:
+    """Return the token counts of the batch's good rows, in their order."""
+    return counter.count([text for text in batch.texts if text is not None]).tolist()
+
+
+def _offer(buffer: _Smallest, batch: Batch, counts: list[int], shard: Shard, key: bytes, window: Window) -> None:
+    token_counts = iter(counts)
+    for i, text in enumerate(batch.texts):
+        if text is None:
+            continue
+        tokens = next(token_counts)
+        digest = hashlib.blake2b(batch.ids[i].encode(), digest_size=8, key=key).digest()
+        if buffer.bar is None or digest <= buffer.bar:
+            meta = _json(batch.extras[i] if batch.extras else {})
+            row = batch.first_row + i
+            buffer.add(_Document(digest, batch.ids[i], window(text), len(text), tokens, meta, shard.name, row))
+
+
+def _json(extras: dict[str, object]) -> str:
+    """Return a JSON object with sorted keys: NaN as null, bytes as base64, other values that JSON lacks as text."""
+    return msgspec.json.encode(extras, enc_hook=str, order="deterministic").decode()
+
+
+def _table(documents: list[_Document]) -> pa.Table:
+    slices = (documents[i : i + _TABLE_ROWS] for i in range(0, len(documents), _TABLE_ROWS))
+    batches = [
+        pa.RecordBatch.from_pydict({name: [getattr(d, name) for d in part] for name in SCHEMA.names}, SCHEMA)
+        for part in slices
+    ]
+    return pa.Table.from_batches(batches, SCHEMA)
+
+
+def _names(shards: Sequence[Shard]) -> str:
+    shown = ", ".join(str(shard.path) for shard in shards[:3])
+    return shown + (f" and {len(shards) - 3:,} more" if len(shards) > 3 else "")

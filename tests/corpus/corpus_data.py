@@ -1,0 +1,51 @@
+import gzip
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import zstandard
+
+from gemix.corpus.reader import Batch, Reason, read_batches
+from gemix.corpus.shards import Shard, resolve_shards
+
+
+def write_bytes(path: Path, data: bytes) -> Shard:
+    """Write JSON lines content in the format that the name asks for."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix == ".gz":
+        data = gzip.compress(data)
+    elif path.suffix == ".zst":
+        data = zstandard.compress(data)
+    path.write_bytes(data)
+    return resolve_shards([path])[0]
+
+
+def write_rows(path: Path, rows: list[dict]) -> Shard:
+    if path.suffix == ".parquet":
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.Table.from_pylist(rows), path)
+        return resolve_shards([path])[0]
+    return write_bytes(path, b"".join(json.dumps(row).encode() + b"\n" for row in rows))
+
+
+def read_all(shard: Shard, **options) -> list[tuple[str, str | None, Reason | None]]:
+    """Return (id, text, reason) of every row and check what holds for every batch."""
+    rows = []
+    for batch in read_batches(shard, **options):
+        check_batch(batch)
+        assert batch.first_row == len(rows) + 1
+        rows.extend(zip(batch.ids, batch.texts, batch.reasons, strict=True))
+    return rows
+
+
+def check_batch(batch: Batch) -> None:
+    assert len(batch.ids) == len(batch.texts) == len(batch.reasons) == len(batch)
+    for row_id, text, reason in zip(batch.ids, batch.texts, batch.reasons, strict=True):
+        assert (text is None) == (reason is not None)
+        row_id.encode()
+        (text or "").encode()
+
+
+def reasons(shard: Shard, **options) -> list[Reason | None]:
+    return [reason for _, _, reason in read_all(shard, **options)]

@@ -1,0 +1,96 @@
+"""A small corpus in every format, a small student, and what tests compare."""
+
+import gzip
+import json
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import fasttext
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import zstandard
+
+WORDS = {
+    "cooking": ["flour", "butter", "oven", "recipe", "salt", "simmer", "whisk", "dough", "garlic", "sauce"],
+    "space": ["orbit", "rocket", "planet", "launch", "galaxy", "lunar", "telescope", "probe", "comet", "gravity"],
+    "law": ["court", "judge", "appeal", "statute", "plaintiff", "verdict", "counsel", "hearing", "ruling", "treaty"],
+}
+DOMAINS = list(WORDS)
+
+
+class FakeStudent:
+    """Predicts the domain with the most words in the text."""
+
+    kind = "fake"
+    domains = DOMAINS
+    normaliser = None
+
+    def __init__(self, watch: Callable[[Sequence[str]], None] = lambda texts: None) -> None:
+        self.watch = watch
+
+    def predict(self, texts: Sequence[str], top: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        self.watch(texts)
+        counts = np.array([[sum(text.count(word) for word in words) for words in WORDS.values()] for text in texts])
+        labels = np.argsort(-counts, axis=1, kind="stable")[:, :top].astype(np.int32)
+        shares = (counts + 1) / (counts + 1).sum(axis=1, keepdims=True)
+        return labels, np.take_along_axis(shares, labels, 1).astype(np.float32)
+
+    def save(self, folder: Path) -> None:
+        raise NotImplementedError
+
+
+def make_text(rng: random.Random) -> str:
+    words = WORDS[rng.choice(DOMAINS)]
+    return " ".join(rng.choices(words, k=rng.randint(3, 40)) + rng.choices(WORDS["law"], k=2))
+
+
+def make_rows(n: int, seed: int) -> list[dict[str, Any]]:
+    rng = random.Random(seed)
+    return [{"id": f"{seed}-{i}", "text": make_text(rng), "source": "made"} for i in range(n)]
+
+
+def write_corpus(folder: Path, json_lines: dict[str, int], parquet: dict[str, int]) -> Path:
+    """Write files of so many rows; every 250th line of JSON lines is cut in the middle: bad JSON."""
+    for seed, (name, n) in enumerate((json_lines | parquet).items()):
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = make_rows(n, seed)
+        if name in parquet:
+            pq.write_table(pa.Table.from_pylist(rows), path.with_name(path.name + ".parquet"), row_group_size=64)
+            continue
+        lines = [json.dumps(row) for row in rows]
+        for i in range(249, n, 250):
+            lines[i] = lines[i][:20]
+        data = ("\n".join(lines) + "\n").encode()
+        if name.endswith(".gz"):
+            data = gzip.compress(data, mtime=0)
+        elif name.endswith(".zst"):
+            data = zstandard.compress(data)
+        path.write_bytes(data)
+    return folder
+
+
+def save_student(folder: Path, epochs: int) -> Path:
+    """Train a real fastText student on a few lines; other epochs, other weights."""
+    rng = random.Random(1)
+    train = folder / "train.txt"
+    train.write_text(
+        "".join(f"__label__{i % 3} {' '.join(rng.choices(WORDS[DOMAINS[i % 3]], k=9))}\n" for i in range(300))
+    )
+    model = fasttext.train_supervised(str(train), dim=8, epoch=epochs, thread=1, seed=1, bucket=100, verbose=0)
+    train.unlink()
+    model.save_model(str(folder / "model.bin"))
+    (folder / "config.json").write_text(json.dumps({"domains": DOMAINS}))
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return every file below a folder, hidden ones included, by its relative path."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def temporary_files(folder: Path) -> list[Path]:
+    return list(folder.rglob(".*"))

@@ -1,0 +1,62 @@
+import os
+import time
+from multiprocessing import active_children
+
+import pytest
+from pool_work import work
+
+from gemix.label.pool import Failure, run_all
+
+
+def run(tasks: list[str], workers: int) -> tuple[dict[str, str], list[tuple[str, int]]]:
+    outcomes: dict[str, str] = {}
+    advanced: list[tuple[str, int]] = []
+
+    def done(task: str, outcome: str | Failure) -> None:
+        assert task not in outcomes, "reported twice"
+        outcomes[task] = f"FAILED {outcome.message}" if isinstance(outcome, Failure) else outcome
+
+    run_all(work, tasks, workers, advance=lambda task, n: advanced.append((task, n)), done=done)
+    assert set(outcomes) == set(tasks)
+    return outcomes, advanced
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_task_is_done_and_failures_stay_alone(workers: int, capfd: pytest.CaptureFixture[str]) -> None:
+    outcomes, advanced = run(["a", "bad input", "b", "bug", "c"], workers)
+    assert outcomes["bad input"] == "FAILED file.jsonl: bad"
+    assert outcomes["bug"] == "FAILED ValueError: a bug"
+    assert all(outcomes[task].startswith(f"{task} by ") for task in "abc")
+    assert sorted(advanced) == [(task, 7) for task in sorted(outcomes)]
+    here = {outcomes[task] for task in "abc"} == {f"{task} by {os.getpid()}" for task in "abc"}
+    assert here == (workers == 1)
+    error = capfd.readouterr().err
+    assert "Traceback" in error  # of the bug
+    assert "GemixError" not in error  # of bad input the message is enough
+
+
+def test_a_dead_process_fails_only_its_own_task() -> None:
+    outcomes, _ = run(["killed", "a", "b", "c"], 2)
+    assert outcomes.pop("killed") == "FAILED its worker process was killed by SIGKILL; was the memory used up?"
+    assert not any(outcome.startswith("FAILED") for outcome in outcomes.values())
+
+
+def test_without_processes_the_rest_is_reported_not_lost() -> None:
+    outcomes, _ = run(["killed", "exit", "a", "b"], 2)
+    assert outcomes["exit"] == "FAILED its worker process ended with exit code 3"
+    assert outcomes["a"] == outcomes["b"] == "FAILED not begun, because no worker process was left"
+
+
+def test_an_exception_here_ends_the_processes() -> None:
+    def interrupt(task: str, outcome: str | Failure) -> None:
+        raise KeyboardInterrupt
+
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run_all(work, ["slow", "a"], 2, advance=lambda task, n: None, done=interrupt)
+    assert not active_children()
+    assert time.monotonic() - start < 50  # it did not wait for the sleeper
+
+
+def test_nothing_to_do() -> None:
+    assert run([], 4) == ({}, [])

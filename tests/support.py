@@ -1,0 +1,47 @@
+"""Data that several tests make."""
+
+import random
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import zstandard
+
+SUBJECTS = {
+    "cooking": "oven butter flour simmer garlic recipe whisk pastry roast sauce onion dough broth vinegar",
+    "sailing": "harbour mast keel anchor tide rigging hull voyage compass sailor rudder deck breeze mooring jib",
+    "finance": "bond dividend portfolio equity yield hedge broker margin asset ledger coupon audit credit",
+    "gardening": "soil compost seedling prune mulch perennial tulip trellis watering bulb lawn shade orchard",
+}
+
+
+def make_documents(n: int, seed: int = 0) -> list[dict[str, str]]:
+    """Documents of 40 words about one of four subjects, with a little of the others, skewed by subject."""
+    rng = random.Random(seed)
+    names = list(SUBJECTS)
+    common = ["the", "and", "of", "with", "some", "then", "into", "after", "while", "very", "good", "new", "old"]
+    out = []
+    for i in range(n):
+        subject = rng.choices(names, weights=[4, 3, 2, 1])[0]
+        words = rng.choices(SUBJECTS[subject].split(), k=26) + rng.choices(common, k=12)
+        words += rng.choices(SUBJECTS[rng.choice(names)].split(), k=2)
+        rng.shuffle(words)
+        out.append({"id": f"doc-{i:05d}", "text": " ".join(words), "subject": subject})
+    return out
+
+
+def write_jsonl(path: Path, documents: list[dict]) -> Path:
+    data = b"".join(msgspec.json.encode(document) + b"\n" for document in documents)
+    path.write_bytes(zstandard.compress(data) if path.suffix == ".zst" else data)
+    return path
+
+
+def clustered(n: int, d: int, k: int, noise: float, seed: int, skew: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Unit rows around k random directions, cluster sizes proportional to rank^-skew; and their true clusters."""
+    random = np.random.default_rng(seed)
+    centres = random.normal(size=(k, d))
+    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+    share = 1.0 / np.arange(1, k + 1) ** skew
+    truth = random.choice(k, n, p=share / share.sum())
+    x = centres[truth] + noise * random.normal(size=(n, d))
+    return x / np.linalg.norm(x, axis=1, keepdims=True), truth
