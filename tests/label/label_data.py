@@ -7,11 +7,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import fasttext
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
+
+from gemix.corpus.window import Window
+from gemix.student.fasttext_student import FastTextStudent
+from gemix.student.normaliser import Normaliser
 
 WORDS = {
     "cooking": ["flour", "butter", "oven", "recipe", "salt", "simmer", "whisk", "dough", "garlic", "sauce"],
@@ -26,7 +29,7 @@ class FakeStudent:
 
     kind = "fake"
     domains = DOMAINS
-    normaliser = None
+    normaliser = Normaliser(Window())
 
     def __init__(self, watch: Callable[[Sequence[str]], None] = lambda texts: None) -> None:
         self.watch = watch
@@ -73,17 +76,12 @@ def write_corpus(folder: Path, json_lines: dict[str, int], parquet: dict[str, in
     return folder
 
 
-def save_student(folder: Path, epochs: int) -> Path:
-    """Train a real fastText student on a few lines; other epochs, other weights."""
+def save_student(folder: Path, seed: int) -> Path:
+    """Train a real student on a few lines; another seed, other weights."""
     rng = random.Random(1)
-    train = folder / "train.txt"
-    train.write_text(
-        "".join(f"__label__{i % 3} {' '.join(rng.choices(WORDS[DOMAINS[i % 3]], k=9))}\n" for i in range(300))
-    )
-    model = fasttext.train_supervised(str(train), dim=8, epoch=epochs, thread=1, seed=1, bucket=100, verbose=0)
-    train.unlink()
-    model.save_model(str(folder / "model.bin"))
-    (folder / "config.json").write_text(json.dumps({"domains": DOMAINS}))
+    labels = [i % 3 for i in range(300)]
+    lines = [" ".join(rng.choices(WORDS[DOMAINS[label]], k=9)) for label in labels]
+    FastTextStudent.train(lines, labels, DOMAINS, Normaliser(Window()), seed=seed).save(folder)
     return folder
 
 

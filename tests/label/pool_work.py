@@ -6,6 +6,11 @@ import time
 from collections.abc import Callable
 
 from gemix.errors import GemixError
+from gemix.label.pool import run_all
+
+
+def is_blocked() -> bool:
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def work(task: str, advance: Callable[[int], None]) -> str:
@@ -17,8 +22,15 @@ def work(task: str, advance: Callable[[int], None]) -> str:
             os._exit(3)
         case "bug":
             raise ValueError("a bug")
+        case "sigint":
+            return f"blocked there: {is_blocked()}"
         case "bad input":
             raise GemixError("file.jsonl: bad")
         case "slow":
             time.sleep(60)
     return f"{task} by {os.getpid()}"
+
+
+if __name__ == "__main__":
+    run_all(work, ["sigint", "sigint"], 2, advance=lambda task, n: None, done=lambda task, outcome: print(outcome))
+    print(f"blocked here: {is_blocked()}")

@@ -1,11 +1,14 @@
 import os
+import subprocess
+import sys
 import time
-from multiprocessing import active_children
+from multiprocessing import Pipe, active_children
 
+import pool_work
 import pytest
 from pool_work import work
 
-from gemix.label.pool import Failure, run_all
+from gemix.label.pool import Failure, _serve, run_all
 
 
 def run(tasks: list[str], workers: int) -> tuple[dict[str, str], list[tuple[str, int]]]:
@@ -56,6 +59,20 @@ def test_an_exception_here_ends_the_processes() -> None:
         run_all(work, ["slow", "a"], 2, advance=lambda task, n: None, done=interrupt)
     assert not active_children()
     assert time.monotonic() - start < 50  # it did not wait for the sleeper
+
+
+def test_ctrl_c_reaches_the_launching_process_alone() -> None:
+    # In a fresh interpreter: the first process that one starts is a case of its own.
+    done = subprocess.run([sys.executable, pool_work.__file__], capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines() == ["blocked there: True"] * 2 + ["blocked here: False"]
+
+
+def test_a_process_whose_launcher_is_gone_stops_at_its_next_word() -> None:
+    ours, theirs = Pipe()
+    ours.send("a")
+    ours.close()
+    with pytest.raises(SystemExit):
+        _serve(theirs, work)
 
 
 def test_nothing_to_do() -> None:

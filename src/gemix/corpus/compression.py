@@ -1,7 +1,8 @@
 """Bytes of plain, gzip and zstd files in bounded pieces; a damaged tail is reported, never taken for the end."""
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import zstandard
@@ -42,23 +43,24 @@ def read_chunks(shard: Shard) -> Iterator[bytes]:
         raise GemixError(f"cannot read {shard.path}: {error.strerror or error}") from error
 
 
-def _decompress(shard: Shard, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    new_frame = _gzip_member if shard.format.endswith(".gz") else _zstd_frame
-    padding = b"\0" if shard.format.endswith(".gz") else b""  # gzip files may be padded with zeros
-    frame: Any = None
+def _decompress(shard: Shard, bites: Iterator[bytes]) -> Iterator[bytes]:
+    kind = shard.format.rpartition(".")[2]
+    frame: Any = None  # of zstd, or a gzip member: a file may hold several
     frames = 0
-    for data in pieces:
+    for data in bites:
         while data:
             if frame is None:
-                if frames and not (data := data.lstrip(padding) if padding else data):
-                    break
-                frame = new_frame()
+                if frames and kind == "gz":
+                    data = data.lstrip(b"\0")  # padding is allowed between and after members
+                    if not data:
+                        break
+                frame = _new_frame(kind)
                 frames += 1
             try:
                 output = frame.decompress(data)
             except (zlib.error, zstandard.ZstdError) as error:
-                if frames == 1 and not _has_magic(shard):
-                    raise GemixError(f"{shard.path}: not a {shard.format.rpartition('.')[2]} file ({error})") from error
+                if frames == 1 and not _has_magic(shard.path, kind):
+                    raise GemixError(f"{shard.path}: not a {kind} file ({error})") from error
                 raise DamagedError(Reason.CORRUPT) from error
             for start in range(0, len(output), CHUNK_BYTES):
                 yield output[start : start + CHUNK_BYTES]
@@ -69,17 +71,16 @@ def _decompress(shard: Shard, pieces: Iterator[bytes]) -> Iterator[bytes]:
         raise DamagedError(Reason.TRUNCATED)
 
 
-def _has_magic(shard: Shard) -> bool:
-    with open(shard.path, "rb") as file:
-        magic = file.read(4)
-    if shard.format.endswith(".gz"):
-        return magic[:2] == b"\x1f\x8b"
-    return magic == zstandard.FRAME_HEADER or 0x184D2A50 <= int.from_bytes(magic, "little") <= 0x184D2A5F
-
-
-_gzip_member: Callable[[], Any] = lambda: zlib.decompressobj(wbits=31)  # noqa: E731
-
-
-def _zstd_frame() -> Any:
+def _new_frame(kind: str) -> Any:
+    if kind == "gz":
+        return zlib.decompressobj(wbits=31)
     # Files made with `zstd --long=31` need the largest window.
     return zstandard.ZstdDecompressor(max_window_size=1 << 31).decompressobj()
+
+
+def _has_magic(path: Path, kind: str) -> bool:
+    with open(path, "rb") as file:
+        magic = file.read(4)
+    if kind == "gz":
+        return magic[:2] == b"\x1f\x8b"
+    return magic == zstandard.FRAME_HEADER or 0x184D2A50 <= int.from_bytes(magic, "little") <= 0x184D2A5F

@@ -8,6 +8,7 @@ import ast
 import gc
 import hashlib
 import inspect
+import os
 import sys
 import sysconfig
 import tokenize
@@ -27,11 +28,10 @@ from gemix.progress import progress
 MIN_CHARACTERS = 300
 _SKIPPED_FOLDERS = {"test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__"}
 _BLOCKS = ("body", "handlers", "orelse", "finalbody", "cases")
-_SKIPPED_PACKAGES = {"gemix", "__editable__"}
 
 
 class DemoDocument(NamedTuple):
-    """One docstring; `id` is "module:qualified name"."""
+    """One docstring; `id` is "module:qualified name", or "module" for the module's own."""
 
     id: str
     text: str
@@ -42,8 +42,9 @@ class DemoDocument(NamedTuple):
 def write_demo_corpus(folder: Path, shards: int = 4) -> list[Path]:
     """Write the demo corpus as `folder/docstrings-<i>.jsonl.zst` and return the paths.
 
-    Rows have id, text, package ("python" for the standard library) and object (the qualified name in its module).
-    The same installation gives the same bytes. Source files that cannot be parsed are counted on standard error.
+    Rows have id, text, package ("python" for the standard library) and object (the qualified name in its module, or the
+    module). The same installation gives the same bytes. Source files that cannot be parsed are counted on standard
+    error.
 
     Raises:
         GemixError: no documentation on this machine, or the folder cannot be written.
@@ -69,16 +70,18 @@ def source_files() -> list[tuple[str, str, Path]]:
 
     Bundled copies come last, so that of equal texts the original is the one kept.
     """
-    found = []
+    found = set()
     for kind in ("stdlib", "purelib", "platlib"):
         root = Path(sysconfig.get_path(kind))
-        for file in root.rglob("*.py"):
-            parts = file.relative_to(root).with_suffix("").parts
-            if _SKIPPED_FOLDERS.isdisjoint(parts[:-1]) and parts[0] not in _SKIPPED_PACKAGES:
+        for folder, folders, files in os.walk(root):
+            folders[:] = [name for name in folders if name not in _SKIPPED_FOLDERS]
+            for path in (Path(folder, file) for file in files if file.endswith(".py")):
+                parts = path.relative_to(root).with_suffix("").parts
                 module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
                 package = "python" if kind == "stdlib" else parts[0]
-                found.append(("_vendor" in parts, kind != "stdlib", module, package, file))
-    return [entry[2:] for entry in sorted(set(found))]
+                if parts[0] != "gemix":
+                    found.add(("_vendor" in parts, kind != "stdlib", module, package, path))
+    return [entry[2:] for entry in sorted(found)]
 
 
 def collect_docstrings(files: list[tuple[str, str, Path]]) -> tuple[list[DemoDocument], int]:
@@ -104,7 +107,8 @@ def collect_docstrings(files: list[tuple[str, str, Path]]) -> tuple[list[DemoDoc
                 digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
                 if digest not in seen:
                     seen.add(digest)
-                    documents.append(DemoDocument(f"{module}:{name}", text, package, name))
+                    doc_id = f"{module}:{name}" if name else module
+                    documents.append(DemoDocument(doc_id, text, package, name or module))
     return documents, unparsed
 
 

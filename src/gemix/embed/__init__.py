@@ -1,0 +1,7 @@
+"""Text -> unit vectors."""
+
+from gemix.embed.base import Embedder
+from gemix.embed.documents import EmbedResult, embed_documents
+from gemix.embed.factory import make_embedder
+
+__all__ = ["EmbedResult", "Embedder", "embed_documents", "make_embedder"]

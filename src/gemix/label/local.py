@@ -70,7 +70,6 @@ def label_corpus(
     job = _Job(student_folder, student_fingerprint(student_folder), out, text_key, id_key, counter_spec)
     token_counter(counter_spec)  # fails here rather than once in each worker
     _make_folder(out)
-    _remove_leftovers(out, shards)
     sizes = {shard: file_stat(shard.path).size for shard in shards}
     outcomes: dict[str, tuple[Marker, bool] | Failure] = {}
     left = dict(sizes)
@@ -92,7 +91,7 @@ def label_corpus(
             largest_first = sorted(shards, key=lambda shard: (-sizes[shard], shard.name))
             run_all(job, largest_first, workers, advance=advance, done=done)
     finally:
-        _remove_leftovers(out, shards)  # of workers that were killed
+        _remove_leftovers(out, shards)  # of workers killed now or in an earlier run
     return _conclude(shards, outcomes, out, max_bad_fraction)
 
 

@@ -131,6 +131,8 @@ def _distinct_terms(terms: list[str], index: dict[str, int], weights: Floats, co
         if weights[i] <= 0 or len(kept) == count:
             break
         words = {_singular(word) for word in terms[i].split()}
+        if len(words) <= terms[i].count(" "):  # "blog blogs"
+            continue
         rivals = [other for other in kept if words & {_singular(word) for word in other.split()}]
         if not rivals:
             kept.append(terms[i])

@@ -1,0 +1,53 @@
+"""What an embedder is, and the two things that all of them need."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from gemix.errors import GemixError
+
+Vectors = npt.NDArray[np.float32]
+
+
+class Embedder(Protocol):
+    """Turns documents into unit vectors.
+
+    `documents` is a table with the columns `id` (string) and `text` (string, already cut to the window), and where
+    they come from shards also `shard` (string) and `row` (int64, counted from 1).
+    """
+
+    name: str
+
+    def fingerprint(self) -> dict[str, Any]:
+        """Return, as JSON values, everything that decides the output."""
+
+    def prepare(self, documents: pa.Table) -> None:
+        """See all documents once before the first `embed`; deterministic, so that a resumed run may call it again."""
+
+    def embed(self, documents: pa.Table) -> Vectors:
+        """Return float32 unit rows, shape (documents, d); a document that cannot be embedded gets a row of zeros."""
+
+
+def unit_rows(vectors: npt.ArrayLike) -> Vectors:
+    """Return the rows of `vectors` (n, d) as float32 unit vectors.
+
+    Rows shorter than 1e-6 are nothing but noise and become zeros; NaN and infinity stay visible as NaN.
+    """
+    rows = np.asarray(vectors, dtype=np.float64)
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        unit = rows / np.where(norms < 1e-6, np.inf, norms)
+    return unit.astype(np.float32)
+
+
+@contextmanager
+def needs(extra: str) -> Iterator[None]:
+    """Turn an ImportError inside the block into a GemixError that names the extra to install."""
+    try:
+        yield
+    except ImportError as error:
+        raise GemixError(f'{error.name} is not installed: pip install "gemix[{extra}]"') from error

@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import SUBJECTS, make_documents
+
+from gemix.taxonomy.keywords import class_keywords, keyword_names
+
+
+def keywords_of(texts: list[str], labels: list[int], count: int = 10) -> list[list[str]]:
+    return class_keywords(texts, np.array(labels), np.zeros(len(texts)), max(labels) + 1, count)
+
+
+def test_domains_are_described_by_their_own_words() -> None:
+    documents = make_documents(400)
+    names = list(SUBJECTS)
+    found = keywords_of([d["text"] for d in documents], [names.index(d["subject"]) for d in documents])
+    for words, name in zip(found, names, strict=True):
+        assert len(words) == 10
+        assert {part for word in words for part in word.split()} <= set(SUBJECTS[name].split())
+
+
+def test_what_is_everywhere_names_nothing() -> None:
+    footer = "subscribe newsletter copyright reserved"
+    texts = [f"apple orchard {footer}"] * 30 + [f"engine piston {footer}"] * 30
+    for words in keywords_of(texts, [0] * 30 + [1] * 30):
+        assert words
+        assert not set(" ".join(words).split()) & set(footer.split())
+
+
+def test_one_document_that_repeats_itself_does_not_name_a_domain() -> None:
+    texts = ["spam " * 500 + "bread"] + ["bread flour"] * 20 + ["engine"] * 20
+    assert keywords_of(texts, [0] * 21 + [1] * 20)[0][0] in ("bread", "bread flour")
+
+
+def test_a_phrase_stands_for_its_words() -> None:
+    texts = ["real estate agent"] * 20 + ["real estate broker"] * 20 + ["guitar chord"] * 40
+    words = keywords_of(texts, [0] * 40 + [1] * 40)[0]
+    assert "real estate" in words
+    assert not {"real", "estate", "estate agent", "estate broker"} & set(words)
+
+
+def test_a_rare_phrase_gives_way_to_its_word() -> None:
+    texts = [f"guitar {w}" for w in ["chord", "string", "solo", "riff"] for _ in range(10)] + ["engine"] * 40
+    words = keywords_of(texts, [0] * 40 + [1] * 40)[0]
+    assert words[0] == "guitar"
+    assert not any(word.startswith("guitar ") for word in words)
+
+
+def test_plural_is_no_second_keyword() -> None:
+    texts = ["recipe"] * 20 + ["recipes"] * 19 + ["recipe recipes"] * 30 + ["engine piston"] * 20
+    assert keywords_of(texts, [0] * 69 + [1] * 20)[0] == ["recipe"]
+
+
+@pytest.mark.parametrize("word", ["हिन्दी", "ภาษาไทย", "русский", "ελληνικά", "naïve", "العَرَبِيَّة"])
+def test_words_of_any_script_stay_whole(word: str) -> None:
+    texts = [f"{word} 123 _x_"] * 5 + ["other words"] * 5
+    assert word in " ".join(keywords_of(texts, [0] * 5 + [1] * 5)[0]).split()
+
+
+@pytest.mark.parametrize("text", ["", "the and of", "12 34 !!", "x y z"])
+def test_without_words_there_are_no_keywords(text: str) -> None:
+    assert keywords_of([text] * 4, [0, 0, 1, 1]) == [[], []]
+
+
+def test_empty_domains_and_tiny_corpora() -> None:
+    assert keywords_of(["bread flour"], [2]) == [[], [], ["bread flour"]]
+
+
+def test_order_of_documents_does_not_matter() -> None:
+    documents = make_documents(200)
+    labels = [list(SUBJECTS).index(d["subject"]) for d in documents]
+    texts = [d["text"] for d in documents]
+    assert keywords_of(texts, labels) == keywords_of(texts[::-1], labels[::-1])
+
+
+def test_names_join_keywords_and_fall_back_to_numbers() -> None:
+    assert keyword_names([["real estate", "home", "agent", "loan"], []]) == ["real-estate-home-agent", "domain-01"]
+    assert keyword_names([[]] * 101)[3] == "domain-003"
+
+
+def test_equal_names_grow_until_they_differ() -> None:
+    same = ["a", "b", "c"]
+    assert keyword_names([[*same, "d"], [*same, "e"], same]) == ["a-b-c", "a-b-c-e", "domain-02"]
+
+
+@given(
+    st.lists(
+        st.lists(st.sampled_from(["a", "b", "c", "a b", "domain"]), max_size=5, unique=True), min_size=1, max_size=12
+    )
+)
+def test_names_are_unique_and_not_empty(keywords: list[list[str]]) -> None:
+    names = keyword_names(keywords)
+    assert len(set(names)) == len(keywords)
+    assert all(names)
