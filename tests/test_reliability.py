@@ -131,6 +131,14 @@ def test_inputs_that_are_not_there(tmp_path):
     refused(gemix("fit", tmp_path / "fresh"), "embed")
 
 
+def test_output_inside_the_input_is_refused(tmp_path):
+    (tmp_path / "corpus").mkdir()
+    path = write_jsonl(tmp_path / "corpus" / "a.jsonl", make_documents(50))
+    refused(gemix("run", tmp_path / "corpus", "--out", tmp_path / "corpus" / "run", *SMALL), "inside the input folder")
+    refused(gemix("run", path, "--out", tmp_path / "corpus", *SMALL), "holds the input file")
+    assert sorted(p.name for p in (tmp_path / "corpus").rglob("*.parquet")) == []
+
+
 @pytest.fixture
 def vectors(tmp_path) -> tuple[Path, np.ndarray]:
     path = write_jsonl(tmp_path / "corpus.jsonl", make_documents(50))

@@ -113,13 +113,13 @@ def _plan(folder: Path, config: RunConfig) -> None:
     """Print how much there is to read and which stages would run."""
     from gemix import stages
     from gemix.corpus.shards import resolve_shards
-    from gemix.ledger import Ledger
+    from gemix.ledger import Ledger, Stage
 
     shards = resolve_shards(config.inputs)
     size = sum(shard.path.stat().st_size for shard in shards)
     print(f"{len(shards):,} input files, {size / 1e6:,.1f} MB")
     ledger = Ledger(folder)
-    builders: dict[str, Callable[[], stages.Stage]] = {
+    builders: dict[str, Callable[[], Stage]] = {
         "embed": lambda: stages.embed_stage(ledger, config, shards),
         "fit": lambda: stages.fit_stage(ledger, config),
         "name": lambda: stages.name_stage(ledger, config),
@@ -246,13 +246,15 @@ def label(
 
     Example: `gemix label "web/*.parquet" --student run/student --out labels/ --workers 16`
     """
-    from gemix.corpus.shards import resolve_shards
+    from gemix.corpus.shards import refuse_overlap, resolve_shards
     from gemix.label import label_corpus, write_domains
     from gemix.student import load_student
 
     settings = resolve(_flags(locals()), config)
+    shards = resolve_shards(settings.inputs)
+    refuse_overlap(shards, settings.inputs, out)
     result = label_corpus(
-        resolve_shards(settings.inputs),
+        shards,
         student,
         out,
         text_key=settings.text_key,

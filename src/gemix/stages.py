@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from gemix import config as settings
 from gemix.config import RunConfig
 from gemix.corpus.atomic import atomic_path, remove_leftovers
-from gemix.corpus.shards import Shard, resolve_shards
+from gemix.corpus.shards import Shard, refuse_overlap, resolve_shards
 from gemix.corpus.window import Window
 from gemix.errors import GemixError
 from gemix.ledger import Ledger, Stage, timed
@@ -94,7 +94,9 @@ class Run:
 
     def shards(self) -> list[Shard]:
         """Return the shards of the corpus that the settings name."""
-        return resolve_shards(self.config.inputs)
+        shards = resolve_shards(self.config.inputs)
+        refuse_overlap(shards, self.config.inputs, self.paths.root)
+        return shards
 
     def embed(self) -> None:
         """Corpus -> seed.parquet and embeddings/seed.npy."""
@@ -106,7 +108,7 @@ class Run:
 
         documents, totals = self._sample()
         config = self.config
-        embedder = make_embedder(config.embedder, workers=config.workers, shards=totals)
+        embedder = make_embedder(config.embedder, workers=config.workers, shards=totals, seed=config.seed)
         result = embed_documents(documents, embedder, self.paths.embeddings, centre=config.centre)
         dropped = len(documents) - len(result.rows)
         if dropped:
@@ -298,7 +300,7 @@ def embed_stage(ledger: Ledger, config: RunConfig, shards: list[Shard]) -> Stage
     if kind == "precomputed":
         inputs["embeddings"] = ledger.hash_of(Path(path))
     chosen = sample.settings | _pick(config, "embedder", "centre")
-    return Stage("embed", chosen, inputs, ["seed.parquet", "embeddings/seed.npy"])
+    return Stage("embed", chosen, inputs, ["seed.parquet", "embeddings/seed.npy", "embeddings/config.json"])
 
 
 def fit_stage(ledger: Ledger, config: RunConfig) -> Stage:

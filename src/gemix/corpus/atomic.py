@@ -21,6 +21,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
     tmp = path.with_name(f".{path.name}.tmp-{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GemixError(f"cannot write {path}: {error.strerror or error}") from error
+    try:
         yield tmp
         with open(tmp, "rb") as file:
             os.fsync(file.fileno())

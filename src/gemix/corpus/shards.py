@@ -63,6 +63,26 @@ def resolve_shards(inputs: Sequence[str | Path]) -> list[Shard]:
     return sorted(Shard(name, path) for name, path in named.items())
 
 
+def refuse_overlap(shards: Sequence[Shard], inputs: Sequence[str | Path], out: Path) -> None:
+    """Make sure that what is written to `out` cannot be taken for input the next time.
+
+    Raises:
+        GemixError: `out` lies inside an input folder, or holds one of the shards.
+
+    """
+    target = os.path.realpath(out)
+    for item in inputs:
+        if os.path.isdir(item) and _is_inside(target, os.path.realpath(item)):
+            raise GemixError(f"--out {out} lies inside the input folder {item}; choose a folder outside it")
+    for shard in shards:
+        if _is_inside(os.path.realpath(shard.path), target):
+            raise GemixError(f"--out {out} holds the input file {shard.path}; choose another folder")
+
+
+def _is_inside(path: str, folder: str) -> bool:
+    return os.path.commonpath([path, folder]) == folder
+
+
 def _expand(item: str | Path) -> Iterator[tuple[Path, Path]]:
     """Yield (folder that names are relative to, file) for one input."""
     path = Path(item)

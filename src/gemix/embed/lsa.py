@@ -22,21 +22,22 @@ class LSA:
 
     def __init__(self, *, seed: int = 0) -> None:
         with needs("embed"):
+            import scipy
             import sklearn
-        self._version = sklearn.__version__
+        self._versions = {"numpy": np.__version__, "scipy": scipy.__version__, "scikit-learn": sklearn.__version__}
         self._seed = seed
         self._words: Any = None
         self._directions: Any = None
 
     def fingerprint(self) -> dict[str, Any]:
-        """Return the settings and the library's version."""
+        """Return the settings and the libraries' versions."""
         return {
             "name": self.name,
             "fit": 1,  # raise it when a change in this file changes the vectors
             "dimensions": DIMENSIONS,
             "max_features": MAX_FEATURES,
             "seed": self._seed,
-            "scikit-learn": self._version,
+            **self._versions,
         }
 
     def prepare(self, documents: pa.Table) -> None:
@@ -52,7 +53,8 @@ class LSA:
         texts = documents["text"].to_pylist()
         self._words, counts = self._fit_words(texts)
         svd = TruncatedSVD(min(DIMENSIONS, *counts.shape), random_state=self._seed)
-        with threadpool_limits(1, user_api="blas"):  # more threads sum in another order: other bits
+        # More threads sum in another order: other bits. The division is by the variance, which we do not need.
+        with threadpool_limits(1, user_api="blas"), np.errstate(divide="ignore", invalid="ignore"):
             svd.fit(counts)
         self._directions = np.ascontiguousarray(svd.components_.T)
 

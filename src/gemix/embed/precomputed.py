@@ -37,9 +37,9 @@ def precomputed(path: Path, shards: Sequence[ShardRows]) -> Embedder:
         GemixError: another suffix, or the file cannot be used.
 
     """
-    if path.suffix == ".npy":
+    if path.suffix.lower() == ".npy":
         return NpyVectors(path, shards)
-    if path.suffix == ".parquet":
+    if path.suffix.lower() == ".parquet":
         return ParquetVectors(path)
     raise GemixError(f"precomputed: {path} is neither .npy nor .parquet")
 
@@ -113,6 +113,10 @@ class ParquetVectors:
             raise GemixError(f"{path} is not a readable Parquet file: {error}") from error
         if "id" not in schema.names:
             raise GemixError(f"{path} has no column 'id' to join by")
+        try:
+            pa.nulls(0, schema.field("id").type).cast(pa.string())
+        except pa.ArrowException as error:
+            raise GemixError(f"{path}: the column 'id' is {schema.field('id').type}, not strings or numbers") from error
         self._column = _vector_column(schema, path)
         self._places: dict[str, int] = {}
         self._rows: npt.NDArray[np.int64] = np.zeros(0, np.int64)

@@ -196,6 +196,7 @@ class GEM(SphereClusterer):
             if best is None or fit.objective[-1] > best[0].objective[-1]:
                 best = (fit, e_step)
         assert best is not None
+        assert balance is not None
         self.balance_ = balance
         self._keep(rows, *best)
         if not self.converged_:

@@ -1,0 +1,86 @@
+import numpy as np
+import onnx
+import pytest
+
+from gemix.embed.bert import LARGEST_WEIGHT, build_graph
+from gemix.embed.minilm import MiniLM
+from gemix.embed.weights import load_minilm, minilm_folder
+
+
+@pytest.fixture(scope="module")
+def reference(real_text):
+    """What sentence-transformers makes of the same files."""
+    library = pytest.importorskip("sentence_transformers")
+    model = library.SentenceTransformer(str(minilm_folder()), device="cpu", local_files_only=True).float()
+    return model.encode(real_text["text"].to_pylist(), normalize_embeddings=True, show_progress_bar=False)
+
+
+@pytest.mark.slow
+def test_fp32_is_the_model(fp32, real_text, reference):
+    x = fp32.embed(real_text)
+    assert x.dtype == np.float32
+    assert x.shape == (40, 384)
+    assert (x * reference).sum(axis=1).min() > 0.99999
+
+
+@pytest.mark.slow
+def test_int8_is_close_to_the_model(int8, real_text, reference):
+    cosines = (int8.embed(real_text) * reference).sum(axis=1)
+    assert cosines.mean() > 0.99
+    assert cosines.min() > 0.96
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_a_vector_depends_on_its_document_alone(precision, real_text, request):
+    """Not on the order, the neighbours, the size of a call or the number of threads."""
+    one = request.getfixturevalue(precision)
+    two = MiniLM(precision, workers=2)
+    together = one.embed(real_text)
+    assert np.array_equal(two.embed(real_text), together)
+    backwards = real_text.take(list(range(len(real_text)))[::-1])
+    assert np.array_equal(two.embed(backwards)[::-1], together)
+    for row in (0, 20, 39):
+        assert np.array_equal(one.embed(real_text.slice(row, 1))[0], together[row])
+
+
+def test_text_beyond_256_word_pieces_is_not_read(int8, real_text):
+    words = ["stone"] * 254  # a word piece each; two more mark beginning and end
+    texts = [" ".join(words), " ".join([*words, "volcano"]), " ".join([*words[:-1], "volcano"])]
+    table = real_text.slice(0, 3).set_column(1, "text", [texts])
+    x = int8.embed(table)
+    assert np.array_equal(x[0], x[1])
+    assert not np.array_equal(x[0], x[2])
+
+
+def test_rows_are_unit_and_similar_texts_are_near(int8, real_text):
+    texts = ["How to bake sourdough bread", "A recipe for baking bread", "The central bank raised interest rates"]
+    x = int8.embed(real_text.slice(0, 3).set_column(1, "text", [texts]))
+    np.testing.assert_allclose(np.linalg.norm(x, axis=1), 1, atol=1e-6)
+    assert x[0] @ x[1] > 0.6 > 0.3 > x[0] @ x[2]
+
+
+def test_no_documents_give_no_rows(int8, real_text):
+    assert int8.embed(real_text.slice(0, 0)).shape == (0, 384)
+
+
+def test_fingerprints_tell_the_precisions_apart(int8, fp32):
+    assert int8.fingerprint() != fp32.fingerprint()
+    assert int8.fingerprint() == MiniLM("int8", workers=2).fingerprint()
+
+
+def test_quantised_weights_cannot_saturate_and_are_near_the_originals():
+    tensors, _ = load_minilm()
+    graph = onnx.load_from_string(build_graph(tensors, "int8")).graph
+    constants = {c.name: onnx.numpy_helper.to_array(c) for c in graph.initializer}
+    layers = [node for node in graph.node if node.op_type == "DynamicQuantizeMatMul"]
+    assert len(layers) == 6 * 4
+    for node in layers:
+        weight, scale = constants[node.input[1]], constants[node.input[2]]
+        assert np.abs(weight.astype(int)).max() == LARGEST_WEIGHT
+        names = [node.input[1]]
+        if ".query" in names[0]:
+            names = [names[0].replace("query", part) for part in ("query", "key", "value")]
+        original = np.concatenate([tensors[name] for name in names]).T
+        assert np.abs(weight * scale - original).max() <= scale.max() * 0.5001
+    assert 2 * 255 * LARGEST_WEIGHT < 2**15
