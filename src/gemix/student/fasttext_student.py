@@ -18,7 +18,7 @@ _PREFIX: Final = "__label__"
 # One thread: more would race and no two models would be equal.
 _PARAMETERS: Final[dict[str, Any]] = {
     "lr": 1.0,
-    "epoch": 10,
+    "epoch": 1,  # each example is already a variation of its document
     "dim": 64,
     "wordNgrams": 1,
     "minCount": 2,
@@ -42,19 +42,18 @@ class FastTextStudent:
 
     @classmethod
     def train(
-        cls, lines: Iterable[str], labels: Iterable[int], domains: list[str], normaliser: Normaliser, seed: int = 0
+        cls, examples: Iterable[tuple[int, str]], domains: list[str], normaliser: Normaliser, seed: int = 0
     ) -> Self:
-        """Train on normalised lines; the same input gives the same model, byte for byte.
+        """Train in one pass over the examples; the same input gives the same model, byte for byte.
 
         Args:
-            lines: what `normaliser` made of the texts.
-            labels: their domains.
+            examples: (domain, what `normaliser` made of a text).
             domains: names by label.
             normaliser: kept with the model.
             seed: of the initial vectors.
 
         Raises:
-            GemixError: too few documents, or no space for the training file.
+            GemixError: too few words, or no space for the training file.
 
         """
         parameters = _PARAMETERS | {"seed": seed}
@@ -62,7 +61,7 @@ class FastTextStudent:
             with tempfile.TemporaryDirectory(prefix="gemix-") as folder:
                 path = Path(folder) / "train.txt"
                 with open(path, "w", encoding="utf-8") as file:
-                    file.writelines(f"{_PREFIX}{label} {line}\n" for line, label in zip(lines, labels, strict=True))
+                    file.writelines(f"{_PREFIX}{label} {line}\n" for label, line in examples)
                 model = fasttext.train_supervised(str(path), verbose=0, **parameters)
         except OSError as error:
             raise GemixError(f"cannot write the student's training file: {error.strerror or error}") from error
