@@ -276,23 +276,19 @@ def label(
 @app.command()
 @_command
 def demo(
-    out: Out = Path("demo"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder of corpus/ and run/")] = Path("demo"),
     clusters: Clusters = None,
     embedder: Embedder = None,
-    sample: Sample = None,
+    sample: Annotated[int, typer.Option("--sample", min=1, help="documents that the teacher reads")] = 8_000,
     seed: Seed = None,
     workers: Workers = None,
 ) -> None:
     """Run everything on real text that is already here: the documentation of Python and its installed packages."""
     from gemix.corpus.demo import write_demo_corpus
 
-    flags = {"sample": _DEMO_SAMPLE} | _flags(locals())
-    settings = resolve(flags | {"inputs": [str(path) for path in write_demo_corpus(out / "corpus")]})
+    settings = resolve(_flags(locals()) | {"inputs": [str(path) for path in write_demo_corpus(out / "corpus")]})
     folder = out / "run"
     _execute(folder, settings, False, Run.all, lambda: _report(folder))
-
-
-_DEMO_SAMPLE = 8_000
 
 
 def _stored(folder: Path) -> Path | None:

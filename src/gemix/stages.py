@@ -253,13 +253,13 @@ class Run:
                 workers=config.workers,
                 max_bad_fraction=config.max_bad_fraction,
             )
-            write_domains(result.totals, load_student(self.paths.student).domains, self.paths.domains)
-        if result.labelled or not self.ledger.is_current(stage):
-            totals = result.totals
-            facts = {"shards": totals.shards, "rows": totals.rows, "bad_rows": totals.bad.total}
-            self.ledger.record(stage, seconds[0], facts)
-        else:
+        if not result.labelled and self.ledger.is_current(stage):
             say("label: nothing changed, skipped")
+            return
+        totals = result.totals
+        write_domains(totals, load_student(self.paths.student).domains, self.paths.domains)
+        facts = {"shards": totals.shards, "rows": totals.rows, "bad_rows": totals.bad.total}
+        self.ledger.record(stage, seconds[0], facts)
 
     def all(self) -> None:
         """Run every stage."""

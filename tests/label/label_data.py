@@ -79,9 +79,9 @@ def write_corpus(folder: Path, json_lines: dict[str, int], parquet: dict[str, in
 def save_student(folder: Path, seed: int) -> Path:
     """Train a real student on a few lines; another seed, other weights."""
     rng = random.Random(1)
-    labels = [i % 3 for i in range(300)]
-    lines = [" ".join(rng.choices(WORDS[DOMAINS[label]], k=9)) for label in labels]
-    FastTextStudent.train(lines, labels, DOMAINS, Normaliser(Window()), seed=seed).save(folder)
+    labels = [i % 3 for i in range(3000)]
+    examples = [(label, " ".join(rng.choices(WORDS[DOMAINS[label]], k=9))) for label in labels]
+    FastTextStudent.train(examples, DOMAINS, Normaliser(Window()), seed=seed).save(folder)
     return folder
 
 

@@ -64,7 +64,11 @@ class FastTextStudent:
                     file.writelines(f"{_PREFIX}{label} {line}\n" for label, line in examples)
                 model = fasttext.train_supervised(str(path), verbose=0, **parameters)
         except OSError as error:
-            raise GemixError(f"cannot write the student's training file: {error.strerror or error}") from error
+            where = error.filename or tempfile.gettempdir()
+            raise GemixError(
+                f"cannot write the student's training file in {where} (TMPDIR chooses another place): "
+                f"{error.strerror or error}"
+            ) from error
         except (RuntimeError, ValueError) as error:
             raise GemixError(f"the student cannot be trained on these documents: {error}") from error
         return cls(model, domains, normaliser, parameters)

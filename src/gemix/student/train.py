@@ -1,6 +1,6 @@
 """From the teacher's opinion of the seed documents to a student."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -64,8 +64,9 @@ def train_student(
     words = [normaliser(texts[row]).split() for row in rows]
     copies = int(np.clip(_LINES // len(rows), 3, MAX_COPIES))
     with progress("distill", total=copies * len(rows), unit="lines") as advance:
-        lines = _lines(words, soften(responsibilities[rows]), copies, np.random.default_rng(seed), advance)
-        student = FastTextStudent.train(lines, domains, normaliser, seed)
+        random = np.random.default_rng(seed)
+        lines = noisy_copies(words, soften(responsibilities[rows]), copies, DROPPED_WORDS, random)
+        student = FastTextStudent.train(_counted(lines, advance), domains, normaliser, seed)
     student.training |= {"documents": len(rows), "copies": copies, "dropped_words": DROPPED_WORDS}
     student.training |= {"temperature": TEMPERATURE, "quota": QUOTA}
     evaluation = evaluate(student, [texts[i] for i in np.flatnonzero(test)], responsibilities[test], len(rows))
@@ -102,18 +103,32 @@ def soften(responsibilities: NDArray[Any]) -> NDArray[np.float64]:
     return soft / soft.sum(axis=1, keepdims=True)
 
 
-def _lines(
+def noisy_copies(
     words: Sequence[list[str]],
     opinions: NDArray[np.float64],
     copies: int,
+    dropped: float,
     random: np.random.Generator,
-    advance: Any,
 ) -> Iterator[tuple[int, str]]:
-    """Yield (label, line), each document once a pass in a new order."""
+    """Yield (label, line) for every document `copies` times, in a new order each time.
+
+    Args:
+        words: of each document, n lists.
+        opinions: probabilities from which a copy's label is drawn, (n, K).
+        copies: passes over the documents.
+        dropped: probability of leaving a word out.
+        random: source of orders, labels and drops.
+
+    """
     bars = opinions.cumsum(axis=1)
     for _ in range(copies):
         for row in random.permutation(len(words)):
             label = min(int(np.searchsorted(bars[row], random.random() * bars[row, -1])), bars.shape[1] - 1)
-            kept = random.random(len(words[row])) >= DROPPED_WORDS
+            kept = random.random(len(words[row])) >= dropped
             yield label, " ".join(word for word, keep in zip(words[row], kept, strict=True) if keep)
-            advance(1)
+
+
+def _counted(lines: Iterator[tuple[int, str]], advance: Callable[[float], None]) -> Iterator[tuple[int, str]]:
+    for line in lines:
+        yield line
+        advance(1)
