@@ -11,8 +11,8 @@ from sklearn.metrics import adjusted_rand_score
 from support import clustered
 
 from gemix.sphere import GEM, VonMisesFisherMixture, metrics, rows
-from gemix.sphere.gem import _Exact
 from gemix.sphere.mixture import run_em, start_from
+from gemix.sphere.steps import ExactStep
 from gemix.sphere.vmf import MAX_CONCENTRATION
 
 
@@ -50,7 +50,10 @@ def test_objective_never_falls_on_random_problems_with_weights(seed, n, d, k, ba
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(x, sample_weight=weights)
     if not model.reseeded_:
-        assert np.diff(model.objective_).min(initial=0) >= -1e-10 * max(1.0, np.abs(model.objective_).max())
+        # Without a prior kappa may reach 1e8, and F is then a difference of terms that large.
+        rounding = np.finfo(float).eps * model.concentrations_.max()
+        slack = 1e-10 * max(1.0, np.abs(model.objective_).max()) + rounding
+        assert np.diff(model.objective_).min(initial=0) >= -slack
     assert model.masses_.sum() == pytest.approx(1)
     np.testing.assert_allclose(np.linalg.norm(model.mean_directions_, axis=1), 1.0, atol=1e-9)
 
@@ -247,7 +250,7 @@ def test_empty_components_start_anew_and_are_reported(zipf):
     start.directions[5] = -zipf[0].mean(axis=0) / np.linalg.norm(zipf[0].mean(axis=0))
     start.concentrations[5] = 1e4
     fit = run_em(
-        data, start, _Exact(0.0, np.full(8, 1 / 8)), prior, shared=False, max_iter=50, tol=1e-6,
+        data, start, ExactStep(0.0, np.full(8, 1 / 8), data), prior, shared=False, max_iter=50, tol=1e-6,
         reseed=lambda m: zipf[0][100 : 100 + m],
     )  # fmt: skip
     assert fit.reseeded == [(1, 5)]

@@ -10,12 +10,12 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from gemix.sphere.dual import Assignment, responsibilities, solve_dual
 from gemix.sphere.estimator import SphereClusterer
 from gemix.sphere.metrics import masses
 from gemix.sphere.mixture import Fit, Prior, run_em, start_from
 from gemix.sphere.rows import Rows
 from gemix.sphere.seeding import plus_plus
+from gemix.sphere.steps import LearnedPriorStep
 
 Floats = NDArray[np.float64]
 
@@ -161,25 +161,6 @@ class SphericalKMeans(_HardClusterer):
         return directions, np.array(objective), self.max_iter, False
 
 
-class _LearnedPrior:
-    """E-step of the plain mixture: no potentials, prior weights follow the masses."""
-
-    balance = 0.0
-
-    def __init__(self) -> None:
-        self.scores: NDArray[Any] = np.empty((0, 0))
-
-    def run(self, scores: NDArray[Any], weights: Floats) -> Assignment:
-        self.scores = scores
-        return solve_dual(scores, weights, np.full(scores.shape[1], 1.0 / scores.shape[1]), 0.0)
-
-    def responsibilities(self, rows: slice) -> NDArray[Any]:
-        return responsibilities(self.scores, np.zeros(self.scores.shape[1]))(rows)
-
-    def log_alpha(self, masses: Floats) -> Floats:
-        return np.log(np.maximum(masses, np.finfo(float).tiny))
-
-
 class VonMisesFisherMixture(SphereClusterer):
     """Mixture of von Mises-Fisher components with learned weights, by EM (Banerjee et al. 2005).
 
@@ -231,7 +212,7 @@ class VonMisesFisherMixture(SphereClusterer):
             seeds = plus_plus(rows, self.n_clusters, random)
             components, prior = start_from(rows, seeds, log_alpha, self.prior_strength, prior, shared)
             fit = run_em(
-                rows, components, _LearnedPrior(), prior, shared=shared, max_iter=self.max_iter, tol=self.tol,
+                rows, components, LearnedPriorStep(), prior, shared=shared, max_iter=self.max_iter, tol=self.tol,
                 reseed=lambda m: plus_plus(rows, m, random),
             )  # fmt: skip
             if best is None or fit.objective[-1] > best.objective[-1]:

@@ -15,7 +15,6 @@ exactly at every point, at no cost. lambda -> infinity is entropic optimal trans
 2013; Genevay et al. 2016, the semi-dual); lambda = 0 forces b = 0, plain EM with a fixed prior.
 """
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -23,6 +22,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+
+from gemix.sphere.chunks import in_order
 
 Floats = NDArray[np.float64]
 
@@ -73,26 +74,66 @@ class _Dual:
         """Return D, its gradient, the masses and the Hessian (zeros when not asked for)."""
         self.evaluations += 1
         n, k = self.scores.shape
+        shift = b.astype(self.scores.dtype)[:, None]
+
+        def part(rows: slice) -> tuple[float, Floats, NDArray[Any] | float]:
+            w = self.weights[rows]
+            # (K, m): reductions over K run along whole vectors.
+            z = np.array(self.scores[rows].T, order="C")
+            z -= shift
+            top = z.max(axis=0)
+            z -= top
+            np.exp(z, out=z)
+            total = z.sum(axis=0)
+            z *= np.sqrt(w * n).astype(z.dtype) / total
+            half = np.sqrt(w / n)
+            return float(w @ (np.log(total) + top)), z @ half, (z @ z.T) if hessian else 0.0
+
         step = max(1, _CHUNK_VALUES // k)
         value, masses, gram = 0.0, np.zeros(k), np.zeros((k, k))
-        for start in range(0, n, step):
-            rows = slice(start, start + step)
-            g, log_sum = softmax(self.scores[rows], b)
-            w = self.weights[rows]
-            value += float(w @ log_sum)
-            masses += w @ g
-            if hessian:
-                half = g * np.sqrt(w)[:, None].astype(g.dtype)
-                gram += half.T @ half
-        gradient = self.target - masses + b * self.inverse_balance
-        value += float(self.target @ b) + 0.5 * self.inverse_balance * float(b @ b)
+        for part_value, part_masses, part_gram in in_order(part, [slice(i, i + step) for i in range(0, n, step)]):
+            value += part_value
+            masses += part_masses
+            gram += part_gram
+        gram /= n
+        value, gradient = _value_and_gradient(value, masses, b, self.target, self.inverse_balance)
         return value, gradient, masses, np.diag(masses + self.inverse_balance) - gram
 
     def gap(self, gradient: Floats, b: Floats) -> float:
-        """D - F at b; for infinite lambda, where the primal is constrained, what violating the constraint is worth."""
-        if self.inverse_balance > 0:
-            return 0.5 * float(gradient @ gradient) / self.inverse_balance
-        return abs(float(b @ gradient)) + float(np.abs(gradient).sum())
+        """D - F at b."""
+        return _gap(gradient, b, self.inverse_balance)
+
+
+def _value_and_gradient(
+    log_sum: float, masses: Floats, b: Floats, target: Floats, inverse_balance: float
+) -> tuple[float, Floats]:
+    value = log_sum + float(target @ b) + 0.5 * inverse_balance * float(b @ b)
+    return value, target - masses + inverse_balance * b
+
+
+def _gap(gradient: Floats, b: Floats, inverse_balance: float) -> float:
+    """D - F at b; for infinite lambda, where the primal is constrained, what violating the constraint is worth."""
+    if inverse_balance > 0:
+        return 0.5 * float(gradient @ gradient) / inverse_balance
+    return abs(float(b @ gradient)) + float(np.abs(gradient).sum())
+
+
+def certify(potentials: Floats, masses: Floats, log_sum: float, target: Floats, balance: float) -> Assignment:
+    """Return the assignment softmax(s - b), its objective and its duality gap, from what one pass at b found.
+
+    Args:
+        potentials: b, (K,).
+        masses: pi(b), (K,).
+        log_sum: sum_i w_i logsumexp_k(s_ik - b_k).
+        target: u, (K,).
+        balance: lambda; 0 takes b = 0 for granted.
+
+    """
+    if balance == 0:
+        return Assignment(potentials, masses, log_sum, 0.0, 1)
+    value, gradient = _value_and_gradient(log_sum, masses, potentials, target, 1.0 / balance)
+    gap = _gap(gradient, potentials, 1.0 / balance)
+    return Assignment(potentials, masses, value - gap, gap, 1)
 
 
 def solve_dual(
@@ -210,11 +251,3 @@ def _lbfgs(dual: _Dual, b: Floats, tolerance: float, max_evaluations: int) -> So
     with suppress(_Reached):
         minimize(value_and_gradient, b, jac=True, method="L-BFGS-B", options=options)
     return best[0]
-
-
-ResponsibilitiesOf = Callable[[slice], NDArray[Any]]
-
-
-def responsibilities(scores: NDArray[Any], potentials: Floats) -> ResponsibilitiesOf:
-    """Return a function that computes softmax(scores - b) for a range of rows, so that G is never stored."""
-    return lambda rows: softmax(scores[rows], potentials)[0]

@@ -9,57 +9,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from gemix.sphere.dual import Assignment, responsibilities, solve_dual
+from gemix.sphere.ascent import Ascent, Problem, ascend
 from gemix.sphere.estimator import SphereClusterer
-from gemix.sphere.mixture import Fit, Prior, run_em, start_from
-from gemix.sphere.mm import MirrorAscent, potentials_for_masses
+from gemix.sphere.mm import potentials_for_masses
 from gemix.sphere.rows import Rows
-from gemix.sphere.seeding import plus_plus
 from gemix.sphere.vmf import log_normalizer
 
 Floats = NDArray[np.float64]
-
-# The paper's lambda = 5000 at kappa about 900 and K = 24, kept as a ratio: lambda = 0.23 K kappa.
-_AUTO_BALANCE = 0.23
-
-
-class _Exact:
-    """E-step by the dual, warm-started from the last potentials."""
-
-    def __init__(self, balance: float, target: Floats) -> None:
-        self.balance, self.target = balance, target
-        self.scores: NDArray[Any] = np.empty((0, len(target)))
-        self.potentials = np.zeros(len(target))
-
-    def run(self, scores: NDArray[Any], weights: Floats) -> Assignment:
-        assignment = solve_dual(scores, weights, self.target, self.balance, self.potentials)
-        self.scores, self.potentials = scores, assignment.potentials
-        return assignment
-
-    def responsibilities(self, rows: slice) -> NDArray[Any]:
-        return responsibilities(self.scores, self.potentials)(rows)
-
-    def log_alpha(self, masses: Floats) -> Floats:
-        return np.full(len(masses), -np.log(len(masses)))
-
-
-class _Mirror:
-    """E-step by the paper's mirror ascent, warm-started from the last assignments."""
-
-    def __init__(self, balance: float, target: Floats, sweeps: int, tolerance: float) -> None:
-        self.balance, self.target, self.sweeps, self.tolerance = balance, target, sweeps, tolerance
-        self.ascent: MirrorAscent | None = None
-
-    def run(self, scores: NDArray[Any], weights: Floats) -> Assignment:
-        self.ascent = self.ascent or MirrorAscent(scores)
-        return self.ascent.solve(scores, weights, self.target, self.balance, self.sweeps, self.tolerance)
-
-    def responsibilities(self, rows: slice) -> NDArray[Any]:
-        assert self.ascent is not None
-        return self.ascent.responsibilities(rows)
-
-    def log_alpha(self, masses: Floats) -> Floats:
-        return np.full(len(masses), -np.log(len(masses)))
 
 
 class GEM(SphereClusterer):
@@ -172,33 +128,19 @@ class GEM(SphereClusterer):
         """
         self._check_parameters()
         rows = self._fit_rows(X, sample_weight)
-        target = self._target()
         random = check_random_state(self.random_state)
-        shared = self.concentration == "shared"
-        log_alpha = np.full(self.n_clusters, -np.log(self.n_clusters))
-        prior: Prior | None = None
-        balance: float | None = None if self.balance == "auto" else float(self.balance)
-        best: tuple[Fit, _Exact | _Mirror] | None = None
-        for _ in range(self.n_init):
-            seeds = plus_plus(rows, self.n_clusters, random)
-            components, prior = start_from(rows, seeds, log_alpha, self.prior_strength, prior, shared)
-            if balance is None:
-                balance = _AUTO_BALANCE * self.n_clusters * float(np.median(components.concentrations))
-            e_step = (
-                _Exact(balance, target)
-                if self.solver == "exact"
-                else _Mirror(balance, target, self.max_sweeps, self.tol / 10)
-            )
-            fit = run_em(
-                rows, components, e_step, prior, shared=shared, max_iter=self.max_iter, tol=self.tol,
-                reseed=lambda m: plus_plus(rows, m, random),
-            )  # fmt: skip
-            if best is None or fit.objective[-1] > best[0].objective[-1]:
-                best = (fit, e_step)
-        assert best is not None
-        assert balance is not None
-        self.balance_ = balance
-        self._keep(rows, *best)
+        problem = Problem(
+            n_clusters=self.n_clusters,
+            target=self._target(),
+            balance=None if self.balance == "auto" else float(self.balance),
+            solver=self.solver,
+            shared=self.concentration == "shared",
+            prior_strength=self.prior_strength,
+            max_iter=self.max_iter,
+            tol=self.tol,
+            max_sweeps=self.max_sweeps,
+        )
+        self._keep(rows, ascend(rows, problem, self.n_init, random))
         if not self.converged_:
             warnings.warn(
                 f"GEM stopped after {self.n_iter_} iterations before reaching tol={self.tol}",
@@ -207,13 +149,15 @@ class GEM(SphereClusterer):
             )
         return self
 
-    def _keep(self, rows: Rows, fit: Fit, e_step: _Exact | _Mirror) -> None:
+    def _keep(self, rows: Rows, ascent: Ascent) -> None:
+        fit = ascent.fit
+        self.balance_ = ascent.balance
         self.mean_directions_ = fit.components.directions
         self.concentrations_ = fit.components.concentrations
         self.bias_ = fit.components.bias()
         self.masses_ = fit.assignment.masses
         self.potentials_ = fit.assignment.potentials
-        if isinstance(e_step, _Mirror):
+        if self.solver == "mm":
             # Mirror ascent leaves assignments, not potentials; these reproduce its masses.
             scores = rows.scores(fit.components.scaled(), self.bias_ - self.bias_.mean())
             self.potentials_ = potentials_for_masses(scores, rows.weights, self.masses_).potentials

@@ -10,13 +10,14 @@ unbounded: a component of near-duplicates takes kappa to infinity.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gemix.sphere.dual import Assignment
 from gemix.sphere.rows import Rows
+from gemix.sphere.steps import EStep
 from gemix.sphere.vmf import concentration, log_normalizer
 
 logger = logging.getLogger(__name__)
@@ -55,24 +56,6 @@ class Components:
     def linear_term(self, masses: Floats, sums: Floats) -> float:
         """Return sum_i w_i sum_k g_ik s_ik from the masses pi_k (K,) and the sums r_k (K, d)."""
         return float(masses @ self.bias() + np.einsum("kd,kd->", self.scaled(), sums))
-
-
-class EStep(Protocol):
-    """Assigns the documents given their scores, and remembers what it needs to start warm the next time."""
-
-    balance: float
-
-    def run(self, scores: NDArray[Any], weights: Floats) -> Assignment:
-        """Return the assignment for `scores`, (n, K), under the sample weights (n,)."""
-        ...
-
-    def responsibilities(self, rows: slice) -> NDArray[Any]:
-        """Return g of the last run for a range of rows, (m, K)."""
-        ...
-
-    def log_alpha(self, masses: Floats) -> Floats:
-        """Return log prior weights, (K,), for the next iteration."""
-        ...
 
 
 def m_step(
@@ -127,7 +110,7 @@ class Fit:
     reseeded: list[tuple[int, int]] = field(default_factory=list)
 
 
-_RESEED_ITERATIONS = 5
+_RESEED_ITERATIONS: Final = 5
 
 
 def start_from(
@@ -169,48 +152,57 @@ def run_em(
     shared: bool,
     max_iter: int,
     tol: float,
-    reseed: Callable[[int], Floats],
+    reseed: Callable[[int], Floats] | None = None,
 ) -> Fit:
     """Alternate E- and M-steps until F's relative change is at most `tol`; end on an E-step.
 
     Args:
         rows: the data.
         components: where to start.
-        e_step: how documents are assigned.
+        e_step: how rows are assigned.
         prior: prior on the concentrations.
         shared: one concentration for all components.
         max_iter: iterations at most.
         tol: relative change of F, from one E-step to the next, at which to stop.
-        reseed: returns that many new mean directions, (m, d), for components left with less than one document.
+        reseed: returns that many new mean directions, (m, d), for components left with less than one document;
+            by default they stay.
 
     """
     fit = Fit(components, Assignment(components.log_alpha, components.log_alpha, -np.inf, np.inf, 0))
     shared_resultant = concentration(rows.d, prior.resultant)
+    floor, before = -np.inf, -np.inf
     while True:
+        # Scores without the constant that all components share: float32 has no digits to spare for it.
         offset = float(np.mean(components.bias() + components.concentrations * prior.resultant))
-        scores = rows.scores(components.scaled(), components.bias() - offset)
-        assignment = e_step.run(scores, rows.weights)
-        fit.evaluations += assignment.evaluations
-        value = assignment.objective + offset + components.prior_term(prior, rows.count)
-        before = fit.objective[-2] if len(fit.objective) > 1 else -np.inf
+        constant = offset + components.prior_term(prior, rows.count)
+        directions, bias = components.scaled(), components.bias() - offset
+        expectation = e_step.run(rows, directions, bias, floor - constant)
+        fit.evaluations += expectation.assignment.evaluations
+        value = expectation.assignment.objective + constant
+        fit.converged = abs(value - before) <= tol * abs(value)
+        last = fit.converged or fit.n_iter == max_iter
+        if last:
+            expectation = e_step.finish(rows, directions, bias, expectation)
+            fit.evaluations += expectation.assignment.evaluations
+            value = expectation.assignment.objective + constant
+        assignment, sums = expectation.assignment, expectation.sums
         fit.objective.append(value)
         fit.components, fit.assignment = components, assignment
-        fit.converged = abs(value - before) <= tol * abs(value)
         logger.info("iteration %d: F = %.6f, gap %.1e", fit.n_iter, value, assignment.gap)
-        if fit.converged or fit.n_iter == max_iter:
+        if last:
             return fit
         fit.n_iter += 1
-        sums = rows.weighted_sums(e_step.responsibilities)
-        masses = assignment.masses
-        old = components
+        masses, before, old = assignment.masses, value, components
         log_alpha = e_step.log_alpha(masses)
         components = m_step(sums, masses, rows.count, log_alpha, prior, shared, old.directions)
         change = components.linear_term(masses, sums) - old.linear_term(masses, sums)
         change += components.prior_term(prior, rows.count) - old.prior_term(prior, rows.count)
-        fit.objective.append(value + change)
+        floor = value + change
+        fit.objective.append(floor)
         empty = np.flatnonzero(rows.count * masses < 1.0)
-        if len(empty) and fit.n_iter <= _RESEED_ITERATIONS:
+        if reseed and len(empty) and fit.n_iter <= _RESEED_ITERATIONS:
             components.directions[empty] = reseed(len(empty))
             components.concentrations[empty] = shared_resultant
             components.log_alpha[empty] = -np.log(len(masses))
             fit.reseeded += [(fit.n_iter, int(k)) for k in empty]
+            floor = -np.inf

@@ -1,12 +1,34 @@
 """Rows of X as unit vectors, a chunk at a time: X is never copied whole, so it may be a memory-mapped float16 array."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-CHUNK_VALUES = 1 << 22  # values a chunk: 16 MB of float32
+from gemix.sphere.chunks import in_order
+
+Floats = NDArray[np.float64]
+
+CHUNK_VALUES = 1 << 21  # values a chunk: 8 MB of float32, so that it is read from the cache the second time
+_MAX_CHUNK_ROWS: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What one pass over the rows says of the assignments g_i = softmax(s_i - b).
+
+    Attributes:
+        masses: pi_k = sum_i w_i g_ik, (K,).
+        sums: r_k = sum_i w_i g_ik x_i, (K, d).
+        log_sum: sum_i w_i logsumexp_k(s_ik - b_k).
+
+    """
+
+    masses: Floats
+    sums: Floats
+    log_sum: float
 
 
 class Rows:
@@ -25,19 +47,21 @@ class Rows:
         self.n, self.d = X.shape
         self.dtype = np.dtype(np.float64 if X.dtype == np.float64 else np.float32)
         self._X = X
-        self._chunk = max(1, CHUNK_VALUES // self.d)
-        self._inverse_norms = np.empty(self.n, dtype=self.dtype)
-        for rows in self.slices():
-            self._inverse_norms[rows] = self._inverse_norm(rows)
+        self._inverse_norms = np.concatenate(list(in_order(self._inverse_norm, self.slices())))
         self.weights, self.count = np.full(self.n, 1.0 / self.n), self.n
         if sample_weight is not None:
             self.weights = np.asarray(sample_weight, dtype=np.float64) / np.sum(sample_weight, dtype=np.float64)
             self.count = int(np.count_nonzero(self.weights))
 
     def _inverse_norm(self, rows: slice) -> NDArray[Any]:
-        # float64: the square of a large finite float32 must not overflow to infinity.
-        chunk = np.asarray(self._X[rows], dtype=np.float64)
-        norms = np.sqrt(np.einsum("ij,ij->i", chunk, chunk))
+        chunk = self._block(rows)
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares = np.einsum("ij,ij->i", chunk, chunk)
+        if not np.all((squares > 1e-20) & (squares < 1e20)):
+            # The square of a small or large float32 is no float32.
+            wide = chunk.astype(np.float64)
+            squares = np.einsum("ij,ij->i", wide, wide)
+        norms = np.sqrt(squares)
         if not np.all(np.isfinite(norms)):
             row = rows.start + int(np.argmin(np.isfinite(norms)))
             raise ValueError(f"X contains NaN or infinity; the first such row is {row}")
@@ -46,10 +70,29 @@ class Rows:
             raise ValueError(f"X contains rows of zeros, which have no direction; the first is row {row}")
         return (1.0 / norms).astype(self.dtype)
 
-    def slices(self) -> Iterator[slice]:
-        """Yield the row ranges of the chunks, in order."""
-        for start in range(0, self.n, self._chunk):
-            yield slice(start, min(start + self._chunk, self.n))
+    def _block(self, rows: slice) -> NDArray[Any]:
+        return np.asarray(self._X[rows], dtype=self.dtype)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes that a row takes in the type that X has."""
+        return self.d * self._X.dtype.itemsize
+
+    def slices(self, width: int = 1) -> Iterator[slice]:
+        """Yield the row ranges of the chunks, in order; `width` is how many values a row stands for beside its own."""
+        step = int(np.clip(CHUNK_VALUES // max(self.d, width), 1, _MAX_CHUNK_ROWS))
+        for start in range(0, self.n, step):
+            yield slice(start, min(start + step, self.n))
+
+    def subset(self, index: NDArray[np.intp]) -> "Rows":
+        """Return the rows at `index`, ascending, as rows of their own, copied in the type that X has."""
+        out = Rows.__new__(Rows)
+        out.n, out.d, out.dtype = len(index), self.d, self.dtype
+        out._X, out._inverse_norms = self._X[index], self._inverse_norms[index]
+        total = self.weights[index].sum()
+        out.weights = self.weights[index] / total
+        out.count = int(np.count_nonzero(out.weights))
+        return out
 
     def take(self, index: NDArray[np.intp]) -> NDArray[Any]:
         """Return the unit rows at `index` (sorted or not), (m, d) in `dtype`."""
@@ -57,24 +100,67 @@ class Rows:
 
     def products(self, directions: NDArray[Any], rows: slice) -> NDArray[Any]:
         """Return x_i . directions_k for a chunk, (m, K) in `dtype`."""
-        out = np.asarray(self._X[rows], dtype=self.dtype) @ directions.astype(self.dtype).T
+        out = self._block(rows) @ directions.astype(self.dtype).T
         out *= self._inverse_norms[rows, None]
         return out
 
-    def scores(self, directions: NDArray[Any], bias: NDArray[np.float64]) -> NDArray[Any]:
+    def scores(self, directions: NDArray[Any], bias: Floats) -> NDArray[Any]:
         """Return x_i . directions_k + bias_k for all rows, (n, K) in `dtype`."""
         out = np.empty((self.n, len(directions)), dtype=self.dtype)
-        for rows in self.slices():
+        shift = bias.astype(self.dtype)
+
+        def fill(rows: slice) -> None:
             out[rows] = self.products(directions, rows)
-            out[rows] += bias.astype(self.dtype)
+            out[rows] += shift
+
+        for _ in in_order(fill, self.slices()):
+            pass
         return out
 
-    def weighted_sums(self, responsibilities: Callable[[slice], NDArray[Any]]) -> NDArray[np.float64]:
+    def statistics(self, directions: Floats, bias: Floats, potentials: Floats) -> Statistics:
+        """Assign every row by softmax(x_i . directions + bias - potentials), (K,), and sum up, reading X once.
+
+        Scores live as (K, m) blocks: reductions over K then run along whole vectors, and both products read the chunk
+        of X while it is in the cache.
+        """
+        k = len(directions)
+        wanted = directions.astype(self.dtype)
+        shift = (bias - potentials).astype(self.dtype)[:, None]
+
+        def part(rows: slice) -> tuple[float, Floats, NDArray[Any]]:
+            x, inverse = self._block(rows), self._inverse_norms[rows]
+            weights = self.weights[rows]
+            z = wanted @ x.T
+            z *= inverse
+            z += shift
+            top = z.max(axis=0)
+            z -= top
+            np.exp(z, out=z)
+            total = z.sum(axis=0)
+            log_sum = float(weights @ (np.log(total) + top))
+            # Relative weights, which are about 1: the products of tiny ones would be denormal.
+            z *= (weights * self.n).astype(self.dtype) / total
+            masses = z.sum(axis=1, dtype=np.float64)
+            z *= inverse
+            return log_sum, masses, z @ x
+
+        log_sum, masses, sums = 0.0, np.zeros(k), np.zeros((k, self.d))
+        for part_log_sum, part_masses, part_sums in in_order(part, self.slices(k)):
+            log_sum += part_log_sum
+            masses += part_masses
+            sums += part_sums
+        return Statistics(masses / self.n, sums / self.n, log_sum)
+
+    def weighted_sums(self, responsibilities: Callable[[slice], NDArray[Any]]) -> Floats:
         """Return r_k = sum_i w_i g_ik x_i, (K, d) float64; `responsibilities(rows)` gives g for a chunk, (m, K)."""
-        total: NDArray[np.float64] | None = None
-        for rows in self.slices():
+
+        def part(rows: slice) -> NDArray[Any]:
             scale = (self.weights[rows] * self._inverse_norms[rows])[:, None]
-            part = (responsibilities(rows) * scale).astype(self.dtype).T @ np.asarray(self._X[rows], dtype=self.dtype)
-            total = part.astype(np.float64) if total is None else total + part
+            out: NDArray[Any] = (responsibilities(rows) * scale).astype(self.dtype).T @ self._block(rows)
+            return out
+
+        total: Floats | None = None
+        for out in in_order(part, self.slices()):
+            total = out.astype(np.float64) if total is None else total + out
         assert total is not None
         return total

@@ -5,13 +5,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gemix.sphere.levels import sample
 from gemix.sphere.rows import Rows
 
 
 def plus_plus(rows: Rows, n_clusters: int, random: np.random.RandomState) -> NDArray[np.float64]:
     """Choose starting mean directions among the rows (greedy k-means++, Arthur and Vassilvitskii 2007).
 
-    Distances are 1 - cosine = |x - y|^2 / 2. Works on a uniform subsample of max(10,000, 100 K) rows, which bounds the
+    Distances are 1 - cosine = |x - y|^2 / 2. Works on a uniform subsample of max(10,000, 20 K) rows, which bounds the
     K passes that seeding takes.
 
     Args:
@@ -23,12 +24,9 @@ def plus_plus(rows: Rows, n_clusters: int, random: np.random.RandomState) -> NDA
         (K, d) float64 unit rows. They may repeat where the data has fewer than K distinct directions.
 
     """
-    size = max(10_000, 100 * n_clusters)
-    index = np.arange(rows.n)
-    if rows.n > size:
-        index = np.sort(random.choice(rows.n, size, replace=False))
-    x = rows.take(index)
-    w = rows.weights[index]
+    rows = sample(rows, max(10_000, 20 * n_clusters), random)
+    x = rows.take(np.arange(rows.n))
+    w = rows.weights
     trials = 2 + int(np.log(n_clusters))
     seeds = np.empty((n_clusters, rows.d))
 

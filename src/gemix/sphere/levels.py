@@ -1,0 +1,38 @@
+"""Nested subsamples: most iterations of a fit do not need every row, only the last ones do."""
+
+from typing import Final
+
+import numpy as np
+
+from gemix.sphere.rows import Rows
+
+# The smallest subsample has this many rows, and this many a component; a fit on fewer than four times that has none.
+_MIN_ROWS: Final = 1 << 14
+_MIN_ROWS_A_COMPONENT: Final = 64
+_FACTOR: Final = 4
+_MAX_BYTES: Final = 1 << 29  # of a subsample, which is a copy
+
+
+def subsamples(rows: Rows, n_clusters: int, random: np.random.RandomState) -> list[Rows]:
+    """Return growing uniform subsamples, each inside the next, and all rows as the last.
+
+    Args:
+        rows: the data.
+        n_clusters: K.
+        random: decides which rows come first.
+
+    """
+    smallest = max(_MIN_ROWS, _MIN_ROWS_A_COMPONENT * n_clusters)
+    size = min(rows.n // _FACTOR, _MAX_BYTES // rows.row_bytes)
+    levels = [rows]
+    while size >= smallest:
+        levels.append(sample(levels[-1], size, random))
+        size //= _FACTOR
+    return levels[::-1]
+
+
+def sample(rows: Rows, size: int, random: np.random.RandomState) -> Rows:
+    """Return a uniform sample of `size` rows, in their order; the rows themselves if there are no more than that."""
+    if rows.n <= size:
+        return rows
+    return rows.subset(np.sort(random.choice(rows.n, size, replace=False)))
