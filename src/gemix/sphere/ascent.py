@@ -10,12 +10,14 @@ from gemix.sphere.levels import sample, subsamples
 from gemix.sphere.mixture import Fit, Prior, run_em, start_from
 from gemix.sphere.rows import Rows
 from gemix.sphere.seeding import plus_plus
-from gemix.sphere.steps import REFERENCE_VALUES, ExactStep, MirrorStep
+from gemix.sphere.steps import ExactStep, MirrorStep, reference_rows
 
 Floats = NDArray[np.float64]
 
 # The paper's lambda = 5000 at kappa about 900 and K = 24, kept as a ratio: lambda = 0.23 K kappa.
 _AUTO_BALANCE: Final = 0.23
+# Saves a quarter to a third of the iterations; at 1 and above they become more.
+_RELAXATION: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +51,10 @@ def ascend(rows: Rows, problem: Problem, n_init: int, random: np.random.RandomSt
     k = problem.n_clusters
     levels = subsamples(rows, k, random) if problem.solver == "exact" else [rows]
     first = levels[0]
-    reference = sample(first, REFERENCE_VALUES // k, random)
+    reference = sample(first, reference_rows(k), random)
     prior: Prior | None = None
     balance = problem.balance
+    relaxation = _RELAXATION if problem.solver == "exact" else 0.0  # the paper's solver stays the paper's
     best: tuple[Fit, ExactStep | MirrorStep] | None = None
     for _ in range(n_init):
         seeds = plus_plus(first, k, random)
@@ -67,7 +70,7 @@ def ascend(rows: Rows, problem: Problem, n_init: int, random: np.random.RandomSt
         )
         fit = run_em(
             first, components, step, prior, shared=problem.shared, max_iter=problem.max_iter, tol=problem.tol,
-            reseed=lambda m: plus_plus(first, m, random),
+            relaxation=relaxation, reseed=lambda m: plus_plus(first, m, random),
         )  # fmt: skip
         if best is None or fit.objective[-1] > best[0].objective[-1]:
             best = fit, step
@@ -78,8 +81,9 @@ def ascend(rows: Rows, problem: Problem, n_init: int, random: np.random.RandomSt
     for level in levels[1:]:
         prior = replace(prior, strength=_strength(problem, level, rows))
         fit = run_em(
-            level, fit.components, step, prior, shared=problem.shared, max_iter=problem.max_iter, tol=problem.tol
-        )
+            level, fit.components, step, prior, shared=problem.shared, max_iter=problem.max_iter, tol=problem.tol,
+            relaxation=relaxation,
+        )  # fmt: skip
     return Ascent(fit, balance)
 
 

@@ -3,9 +3,10 @@
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
@@ -22,6 +23,12 @@ def _controller() -> ThreadpoolController:
     return ThreadpoolController()
 
 
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """Keep BLAS and LAPACK to the calling thread inside the block."""
+    context: AbstractContextManager[Any] = _controller().limit(limits=1, user_api="blas")
+    return context
+
+
 def in_order(function: Callable[[slice], Result], chunks: Iterable[slice]) -> Iterator[Result]:
     """Yield function(chunk) in the order of the chunks, computed side by side.
 
@@ -30,7 +37,7 @@ def in_order(function: Callable[[slice], Result], chunks: Iterable[slice]) -> It
     """
     chunks = list(chunks)
     workers = min(cores(), len(chunks))
-    with _controller().limit(limits=1, user_api="blas"):
+    with one_blas_thread():
         if workers < 2:
             yield from map(function, chunks)
             return

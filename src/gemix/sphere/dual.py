@@ -17,13 +17,15 @@ exactly at every point, at no cost. lambda -> infinity is entropic optimal trans
 
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.optimize import minimize
 
-from gemix.sphere.chunks import in_order
+from gemix.sphere.chunks import in_order, one_blas_thread
 
 Floats = NDArray[np.float64]
 
@@ -167,7 +169,8 @@ def solve_dual(
     dual = _Dual(scores, weights, target, 1.0 / balance)
     b = np.zeros(k) if start is None else start - start.mean()
     solver = _newton if k <= _NEWTON_MAX_K else _lbfgs
-    b, value, gradient, masses = solver(dual, b, tolerance, max_evaluations)
+    with one_blas_thread():  # for K x K matrices more only wait for each other
+        b, value, gradient, masses = solver(dual, b, tolerance, max_evaluations)
     gap = dual.gap(gradient, b)
     return Assignment(b, masses, value - gap, gap, dual.evaluations)
 
@@ -176,21 +179,19 @@ Solution = tuple[Floats, float, Floats, Floats]
 
 
 def _newton(dual: _Dual, b: Floats, tolerance: float, max_evaluations: int) -> Solution:
-    """Newton in a trust region, from one eigendecomposition of the Hessian an accepted step.
+    """Newton in a trust region.
 
     Far from the optimum the softmax is nearly hard, the Hessian nearly singular and a plain Newton step useless; the
-    region's radius grows fast while the quadratic model holds.
+    region's radius grows fast while the quadratic model holds. Near it the plain step lies inside the region, and one
+    Cholesky factorisation finds it; only a step that does not needs the eigendecomposition, one a Hessian.
     """
     k = len(b)
     value, gradient, masses, hessian = dual(b)
     radius = float(np.sqrt(k))
     while dual.gap(gradient, b) > tolerance * max(1.0, abs(value)) and dual.evaluations < max_evaluations:
-        # D's gradient has no component along the ones vector once b sums to 0; adding it keeps lambda = inf regular.
-        eigenvalues, vectors = np.linalg.eigh(hessian + 1.0 / k)
-        slopes = vectors.T @ gradient
+        model = _Quadratic(gradient, hessian)
         while dual.evaluations < max_evaluations:
-            step, shift = _trust_region_step(np.maximum(eigenvalues, 1e-15 * eigenvalues[-1]), slopes, radius)
-            move = vectors @ step
+            move, bounded = model.step(radius)
             move -= move.mean()
             predicted = -float(gradient @ move) - 0.5 * float(move @ (hessian @ move))
             trial = dual(b + move)
@@ -206,13 +207,37 @@ def _newton(dual: _Dual, b: Floats, tolerance: float, max_evaluations: int) -> S
             length = float(np.linalg.norm(move))
             if ratio < 0.25:
                 radius = 0.25 * length
-            elif shift > 0:
+            elif bounded:
                 radius = max(radius, (4.0 if ratio > 0.75 else 2.0) * length)
             if ratio > 0.05:
                 b = b + move
                 value, gradient, masses, hessian = trial
                 break
     return b, value, gradient, masses
+
+
+class _Quadratic:
+    """D's quadratic model at a point: gradient.step + step.H.step / 2."""
+
+    def __init__(self, gradient: Floats, hessian: Floats) -> None:
+        self.gradient = gradient
+        # D's gradient has no component along the ones vector once b sums to 0; adding it keeps lambda = inf regular.
+        self.hessian = hessian + 1.0 / len(gradient)
+
+    def step(self, radius: float) -> tuple[Floats, bool]:
+        """Minimise within |step| <= radius; return the step and whether the bound holds it back."""
+        with suppress(LinAlgError):
+            step = -cho_solve(cho_factor(self.hessian, check_finite=False), self.gradient, check_finite=False)
+            if np.linalg.norm(step) <= radius:
+                return step, False
+        eigenvalues, vectors = self._eigen
+        slopes = vectors.T @ self.gradient
+        step, shift = _trust_region_step(np.maximum(eigenvalues, 1e-15 * eigenvalues[-1]), slopes, radius)
+        return vectors @ step, shift > 0
+
+    @cached_property
+    def _eigen(self) -> tuple[Floats, Floats]:
+        return np.linalg.eigh(self.hessian)
 
 
 def _trust_region_step(eigenvalues: Floats, slopes: Floats, radius: float) -> tuple[Floats, float]:

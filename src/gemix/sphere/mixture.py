@@ -44,6 +44,12 @@ class Components:
         """Return kappa_k mu_k, (K, d): a row's product with it is the part of its score that depends on the row."""
         return self.concentrations[:, None] * self.directions
 
+    def beyond(self, old: "Components", share: float) -> "Components":
+        """Return these components with mean directions that went further from the old ones by a share of the way."""
+        directions = self.directions + share * (self.directions - old.directions)
+        directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+        return replace(self, directions=directions)
+
     def bias(self) -> Floats:
         """Return log alpha_k + log C_d(kappa_k), (K,)."""
         return self.log_alpha + log_normalizer(self.directions.shape[1], self.concentrations)
@@ -152,6 +158,7 @@ def run_em(
     shared: bool,
     max_iter: int,
     tol: float,
+    relaxation: float = 0.0,
     reseed: Callable[[int], Floats] | None = None,
 ) -> Fit:
     """Alternate E- and M-steps until F's relative change is at most `tol`; end on an E-step.
@@ -166,11 +173,15 @@ def run_em(
         tol: relative change of F, from one E-step to the next, at which to stop.
         reseed: returns that many new mean directions, (m, d), for components left with less than one document;
             by default they stay.
+        relaxation: how far beyond the M-step's mean directions to go, as a share of their step (over-relaxed EM,
+            Salakhutdinov and Roweis 2003). An E-step that does not bring F back above the M-step's value undoes it:
+            F climbs as if there were none.
 
     """
     fit = Fit(components, Assignment(components.log_alpha, components.log_alpha, -np.inf, np.inf, 0))
     shared_resultant = concentration(rows.d, prior.resultant)
     floor, before = -np.inf, -np.inf
+    plain: Components | None = None  # what to fall back to
     while True:
         # Scores without the constant that all components share: float32 has no digits to spare for it.
         offset = float(np.mean(components.bias() + components.concentrations * prior.resultant))
@@ -179,6 +190,9 @@ def run_em(
         expectation = e_step.run(rows, directions, bias, floor - constant)
         fit.evaluations += expectation.assignment.evaluations
         value = expectation.assignment.objective + constant
+        if plain is not None and value < floor:
+            components, plain = plain, None
+            continue
         fit.converged = abs(value - before) <= tol * abs(value)
         last = fit.converged or fit.n_iter == max_iter
         if last:
@@ -195,6 +209,7 @@ def run_em(
         masses, before, old = assignment.masses, value, components
         log_alpha = e_step.log_alpha(masses)
         components = m_step(sums, masses, rows.count, log_alpha, prior, shared, old.directions)
+        plain = components if relaxation else None
         change = components.linear_term(masses, sums) - old.linear_term(masses, sums)
         change += components.prior_term(prior, rows.count) - old.prior_term(prior, rows.count)
         floor = value + change
@@ -206,3 +221,5 @@ def run_em(
             components.log_alpha[empty] = -np.log(len(masses))
             fit.reseeded += [(fit.n_iter, int(k)) for k in empty]
             floor = -np.inf
+        elif relaxation:
+            components = components.beyond(old, relaxation)

@@ -13,8 +13,9 @@ from gemix.sphere.rows import Rows
 
 Floats = NDArray[np.float64]
 
-# Scores on which potentials are solved for before every row is asked.
-REFERENCE_VALUES: Final = 1 << 20
+# Rows on which potentials are solved for before every row is asked: at most this many, or this many scores.
+_REFERENCE_ROWS: Final = 1 << 15
+_REFERENCE_VALUES: Final = 1 << 25
 _PASSES: Final = 20
 _GAP: Final = 1e-8  # of the last E-step, relative to the objective
 
@@ -32,13 +33,13 @@ class EStep(ABC):
 
     @abstractmethod
     def run(self, rows: Rows, directions: Floats, bias: Floats, floor: float) -> Expectation:
-        """Return an assignment whose objective is at least `floor`, the objective before, up to rounding.
+        """Return an assignment whose objective is at least `floor` up to rounding, where there is one.
 
         Args:
             rows: the data.
             directions: kappa_k mu_k, (K, d).
             bias: what scores add to the products with them, (K,).
-            floor: see above; -inf at the start.
+            floor: the objective before; -inf at the start.
 
         """
 
@@ -49,6 +50,11 @@ class EStep(ABC):
     def log_alpha(self, masses: Floats) -> Floats:
         """Return log prior weights, (K,), for the next iteration: all equal, whatever the masses."""
         return np.full(len(masses), -np.log(len(masses)))
+
+
+def reference_rows(n_clusters: int) -> int:
+    """Return how large a sample `ExactStep` wants for K components."""
+    return min(_REFERENCE_ROWS, _REFERENCE_VALUES // n_clusters)
 
 
 class ExactStep(EStep):
@@ -86,7 +92,9 @@ class ExactStep(EStep):
             found = expectation.assignment
             noise = self._noise(found)
             done = found.objective >= floor - noise and found.gap <= max(0.1 * (found.objective - floor), noise)
-            if done or passes == _PASSES or self._is_exact(rows):
+            # The dual bounds what any assignment reaches: nothing is gained by asking again.
+            hopeless = found.objective + found.gap < floor - noise
+            if done or hopeless or passes == _PASSES or self._is_exact(rows):
                 return _with_passes(expectation, passes)
 
     def finish(self, rows: Rows, directions: Floats, bias: Floats, last: Expectation) -> Expectation:
