@@ -10,7 +10,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score
 from support import clustered
 
-from gemix.sphere import GEM, VonMisesFisherMixture, metrics, rows
+from gemix.sphere import GEM, VonMisesFisherMixture, levels, metrics, rows, steps
+from gemix.sphere.dual import solve_dual
 from gemix.sphere.mixture import run_em, start_from
 from gemix.sphere.steps import ExactStep
 from gemix.sphere.vmf import MAX_CONCENTRATION
@@ -264,3 +265,39 @@ def test_more_components_than_distinct_rows():
     model = GEM(4, balance=50, random_state=0).fit(np.repeat(np.eye(2), 10, axis=0))
     assert np.all(np.isfinite(model.concentrations_))
     assert model.masses_.sum() == pytest.approx(1)
+
+
+def test_a_tempered_target_lies_between_uniform_and_natural():
+    x, truth = clustered(3000, 24, 6, 0.15, seed=3, skew=1.0)
+    natural = np.sort(np.bincount(truth)) / 3000
+    spread = {}
+    for temper in (0.0, 0.5, 1.0):
+        model = GEM(6, balance=5000, target="tempered", temper=temper, n_init=3, random_state=0).fit(x)
+        np.testing.assert_allclose(model.masses_, model.target_, atol=0.01)
+        assert model.target_.sum() == pytest.approx(1)
+        spread[temper] = np.sort(model.target_)
+    np.testing.assert_allclose(spread[0.0], 1 / 6)
+    np.testing.assert_allclose(spread[1.0], natural, atol=0.03)
+    assert spread[0.0][-1] < spread[0.5][-1] < spread[1.0][-1]
+    root = np.sqrt(spread[1.0])
+    np.testing.assert_allclose(spread[0.5], root / root.sum(), atol=0.02)
+
+
+def test_subsamples_lead_to_a_maximum_of_all_rows(monkeypatch):
+    x, _ = clustered(6000, 16, 6, 0.4, seed=4)
+    whole = GEM(6, balance=500, random_state=0, tol=1e-8).fit(x)
+    monkeypatch.setattr(levels, "_MIN_ROWS", 300)
+    monkeypatch.setattr(levels, "_MIN_ROWS_A_COMPONENT", 10)
+    monkeypatch.setattr(steps, "_REFERENCE_ROWS", 200)
+    model = GEM(6, balance=500, random_state=0, tol=1e-8).fit(x)
+    # The reference sees one row in thirty, yet the E-step of all rows is certified and F climbs at every step.
+    assert model.duality_gap_ < 1e-7 * abs(model.objective_[-1])
+    assert np.diff(model.objective_).min() >= -1e-12 * abs(model.objective_[-1])
+    assert model.converged_
+    assert model.objective_[-1] == pytest.approx(whole.objective_[-1], abs=0.02)
+    again = GEM(6, balance=500, random_state=0, tol=1e-8).fit(x)
+    np.testing.assert_array_equal(again.mean_directions_, model.mean_directions_)
+    # The last E-step is the optimum that the dual finds on all scores.
+    scores = x @ (model.concentrations_[:, None] * model.mean_directions_).T + model.bias_
+    exact = solve_dual(scores, np.full(6000, 1 / 6000), np.full(6, 1 / 6), 500.0)
+    np.testing.assert_allclose(exact.masses, model.masses_, atol=1e-5)

@@ -33,7 +33,9 @@ class GEM(SphereClusterer):
         balance: lambda, the pull of the masses towards `target`, on the per-sample scale; "auto" sets
             0.23 K median(kappa) at the start (`balance_` says what it chose); 0 is plain EM with a fixed prior and
             numpy.inf makes the masses equal the target.
-        target: u, the wanted masses, (K,), positive; uniform by default. Normalised to sum 1.
+        target: u, the wanted masses: "uniform"; "tempered", which is natural masses to the power `temper`, where the
+            natural masses are those of an unbalanced fit from the same seeds; or (K,) positive numbers, in proportion.
+        temper: tau of the tempered target: 0 is uniform, 1 natural.
         solver: "exact" (the dual, see `gemix.sphere.dual`) or "mm" (the paper's, see `gemix.sphere.mm`).
         concentration: "free" (one kappa a component) or "shared" (one for all).
         prior_strength: n0, pseudo-documents of the prior on every kappa.
@@ -52,7 +54,7 @@ class GEM(SphereClusterer):
         labels_: domains of the training rows, (n,) int32.
         objective_: F after every E-step and every M-step; it never falls, except where `reseeded_` says.
         duality_gap_: bound on what the last E-step left on the table (infinite for "mm", which certifies nothing).
-        balance_: lambda in force.
+        balance_, target_: lambda and u, (K,), in force.
         n_iter_, converged_: EM iterations, and whether `tol` was reached.
         n_evaluations_: passes over the n x K scores.
         reseeded_: (iteration, component) of every component that was empty and started anew.
@@ -62,7 +64,7 @@ class GEM(SphereClusterer):
 
     """
 
-    _saved = (*SphereClusterer._saved, "objective_")
+    _saved = (*SphereClusterer._saved, "objective_", "target_")
     _facts = ("balance", "duality_gap", "n_iter", "converged", "n_evaluations", "reseeded")
 
     def __init__(
@@ -70,7 +72,8 @@ class GEM(SphereClusterer):
         n_clusters: int = 24,
         *,
         balance: float | Literal["auto"] = "auto",
-        target: ArrayLike | None = None,
+        target: Literal["uniform", "tempered"] | ArrayLike = "uniform",
+        temper: float = 0.5,
         solver: Literal["exact", "mm"] = "exact",
         concentration: Literal["free", "shared"] = "free",
         prior_strength: float = 20.0,
@@ -83,6 +86,7 @@ class GEM(SphereClusterer):
         self.n_clusters = n_clusters
         self.balance = balance
         self.target = target
+        self.temper = temper
         self.solver = solver
         self.concentration = concentration
         self.prior_strength = prior_strength
@@ -92,10 +96,13 @@ class GEM(SphereClusterer):
         self.max_sweeps = max_sweeps
         self.random_state = random_state
 
-    def _target(self) -> Floats:
+    def _target(self) -> Floats | None:
+        """Return u, (K,), or None where it is found in the fit."""
         k = self.n_clusters
-        if self.target is None:
-            return np.full(k, 1.0 / k)
+        if isinstance(self.target, str):
+            if self.target not in ("uniform", "tempered"):
+                raise ValueError(f'target must be "uniform", "tempered" or {k} numbers, not {self.target!r}')
+            return np.full(k, 1.0 / k) if self.target == "uniform" else None
         target = np.asarray(self.target, dtype=np.float64)
         if target.shape != (k,) or not np.all(target > 0) or not np.all(np.isfinite(target)):
             raise ValueError(f"target must be {k} positive numbers, one a cluster")
@@ -108,6 +115,8 @@ class GEM(SphereClusterer):
             raise ValueError(f'solver must be "exact" or "mm", not {self.solver!r}')
         if self.solver == "mm" and self.balance == np.inf:
             raise ValueError('an infinite balance needs solver="exact"')
+        if not self.temper >= 0:
+            raise ValueError(f"temper must be >= 0, not {self.temper!r}")
         if self.concentration not in ("free", "shared"):
             raise ValueError(f'concentration must be "free" or "shared", not {self.concentration!r}')
         if not self.prior_strength >= 0:
@@ -132,6 +141,7 @@ class GEM(SphereClusterer):
         problem = Problem(
             n_clusters=self.n_clusters,
             target=self._target(),
+            temper=self.temper,
             balance=None if self.balance == "auto" else float(self.balance),
             solver=self.solver,
             shared=self.concentration == "shared",
@@ -151,7 +161,7 @@ class GEM(SphereClusterer):
 
     def _keep(self, rows: Rows, ascent: Ascent) -> None:
         fit = ascent.fit
-        self.balance_ = ascent.balance
+        self.balance_, self.target_ = ascent.balance, ascent.target
         self.mean_directions_ = fit.components.directions
         self.concentrations_ = fit.components.concentrations
         self.bias_ = fit.components.bias()

@@ -68,17 +68,18 @@ class ExactStep(EStep):
     is repeated, at better potentials, while its gap exceeds a tenth of the progress made or F would fall.
     """
 
-    def __init__(self, balance: float, target: Floats, reference: Rows) -> None:
-        """Start with potentials of zero.
+    def __init__(self, balance: float, target: Floats, reference: Rows, potentials: Floats | None = None) -> None:
+        """Say what to solve and from which potentials to start.
 
         Args:
             balance: lambda.
             target: u, (K,).
             reference: a sample of the rows, on which potentials are found; where it is all of them there is no error.
+            potentials: b, (K,); zeros by default.
 
         """
         self.balance, self.target, self.reference = balance, target, reference
-        self.potentials = np.zeros(len(target))
+        self.potentials = np.zeros(len(target)) if potentials is None else potentials
         self.error = np.zeros(len(target))
         self.tolerance = 1e-12 if reference.dtype == np.float64 else 1e-10
 
