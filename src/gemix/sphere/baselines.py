@@ -138,22 +138,11 @@ class SphericalKMeans(_HardClusterer):
     def _lloyd(self, rows: Rows, directions: Floats, random: np.random.RandomState) -> tuple[Floats, Floats, int, bool]:
         objective: list[float] = []
         for iteration in range(1, self.max_iter + 1):
-            total = 0.0
-
-            def nearest(chunk: slice, directions: Floats = directions) -> NDArray[Any]:
-                nonlocal total
-                cosines = rows.products(directions, chunk)
-                own = cosines.argmax(axis=1)
-                one_hot = np.zeros_like(cosines)
-                one_hot[np.arange(len(own)), own] = 1.0
-                total += float(rows.weights[chunk] @ cosines[np.arange(len(own)), own])
-                return one_hot
-
-            sums = rows.weighted_sums(nearest)
-            objective.append(total)
-            lengths = np.linalg.norm(sums, axis=1)
+            near = rows.nearest(directions)
+            objective.append(near.log_sum)
+            lengths = np.linalg.norm(near.sums, axis=1)
             empty = lengths <= 1e-12 / rows.n
-            directions = sums / np.where(empty, 1.0, lengths)[:, None]
+            directions = near.sums / np.where(empty, 1.0, lengths)[:, None]
             if empty.any():
                 directions[empty] = plus_plus(rows, int(empty.sum()), random)
             elif iteration > 1 and abs(objective[-1] - objective[-2]) <= self.tol * abs(objective[-1]):

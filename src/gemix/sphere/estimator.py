@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from gemix.sphere.chunks import in_order
 from gemix.sphere.dual import softmax
 from gemix.sphere.rows import Rows
 from gemix.sphere.storage import load_arrays, save_arrays
@@ -74,10 +75,8 @@ class SphereClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         return scores
 
     def _predict_rows(self, rows: Rows) -> NDArray[np.int32]:
-        out = np.empty(rows.n, dtype=np.int32)
-        for chunk in rows.slices():
-            out[chunk] = self._adjusted_scores(rows, chunk).argmax(axis=1)
-        return out
+        parts = in_order(lambda chunk: self._adjusted_scores(rows, chunk).argmax(axis=1), rows.slices())
+        return np.concatenate(list(parts)).astype(np.int32)
 
     def predict(self, X: ArrayLike) -> NDArray[np.int32]:
         """Return the domain of each row of X, (n,) int32: the largest responsibility."""

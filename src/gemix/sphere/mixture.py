@@ -10,7 +10,7 @@ unbounded: a component of near-duplicates takes kappa to infinity.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,20 +133,11 @@ def start_from(
         shared: one concentration for all components.
 
     """
-    k = len(seeds)
-    masses = np.zeros(k)
-
-    def nearest(chunk: slice) -> NDArray[Any]:
-        one_hot = np.zeros((chunk.stop - chunk.start, k))
-        one_hot[np.arange(len(one_hot)), rows.products(seeds, chunk).argmax(axis=1)] = 1.0
-        np.add(masses, rows.weights[chunk] @ one_hot, out=masses)
-        return one_hot
-
-    sums = rows.weighted_sums(nearest)
-    prior = prior or Prior(strength, float(np.linalg.norm(sums, axis=1).sum()))
+    near = rows.nearest(seeds)
+    prior = prior or Prior(strength, float(np.linalg.norm(near.sums, axis=1).sum()))
     # At least one pseudo-document here, or a seed that attracted only its duplicates would start with infinite kappa.
     gentle = replace(prior, strength=max(strength, 1.0))
-    return m_step(sums, masses, rows.count, log_alpha, gentle, shared, seeds), prior
+    return m_step(near.sums, near.masses, rows.count, log_alpha, gentle, shared, seeds), prior
 
 
 def run_em(

@@ -22,7 +22,7 @@ class Statistics:
     Attributes:
         masses: pi_k = sum_i w_i g_ik, (K,).
         sums: r_k = sum_i w_i g_ik x_i, (K, d).
-        log_sum: sum_i w_i logsumexp_k(s_ik - b_k).
+        log_sum: sum_i w_i logsumexp_k(s_ik - b_k); for a hard assignment sum_i w_i max_k s_ik.
 
     """
 
@@ -144,6 +144,26 @@ class Rows:
             z *= inverse
             return log_sum, masses, z @ x
 
+        return self._total(part, k)
+
+    def nearest(self, directions: Floats) -> Statistics:
+        """Assign every row to the nearest of unit directions, (K, d), and sum up; scores are cosines."""
+
+        def part(rows: slice) -> tuple[float, Floats, NDArray[Any]]:
+            cosines = self.products(directions, rows)
+            own = cosines.argmax(axis=1)
+            weights = self.weights[rows]
+            one_hot = np.zeros_like(cosines)
+            one_hot[np.arange(len(own)), own] = (weights * self.n).astype(self.dtype)
+            masses = one_hot.sum(axis=0, dtype=np.float64)
+            best = float(weights @ cosines[np.arange(len(own)), own])
+            one_hot *= self._inverse_norms[rows, None]
+            return best, masses, one_hot.T @ self._block(rows)
+
+        return self._total(part, len(directions))
+
+    def _total(self, part: Callable[[slice], tuple[float, Floats, NDArray[Any]]], k: int) -> Statistics:
+        """Sum up what `part` says of the chunks: a mean, and masses (K,) and sums (K, d) times n."""
         log_sum, masses, sums = 0.0, np.zeros(k), np.zeros((k, self.d))
         for part_log_sum, part_masses, part_sums in in_order(part, self.slices(k)):
             log_sum += part_log_sum
