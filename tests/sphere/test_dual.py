@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from gemix.sphere import dual
-from gemix.sphere.dual import solve_dual
+from gemix.sphere.dual import ArrayScores, solve_dual
 from gemix.sphere.mm import MirrorAscent, potentials_for_masses
 
 
@@ -32,7 +32,7 @@ def primal(g: np.ndarray, scores: np.ndarray, weights: np.ndarray, target: np.nd
 )
 def test_value_gap_masses_and_optimality(seed, n, k, scale, balance):
     scores, weights, target = problem(seed, n, k, scale)
-    result = solve_dual(scores, weights, target, balance)
+    result = solve_dual(ArrayScores(scores, weights), target, balance)
     g, _ = dual.softmax(scores, result.potentials)
     assert result.masses == pytest.approx(weights @ g, abs=1e-12)
     value = primal(g, scores, weights, target, balance)
@@ -58,7 +58,7 @@ def test_agrees_with_a_general_solver_on_the_primal():
         return -primal(g, scores, weights, target, 20.0)
 
     best = minimize(negative, scores.ravel(), method="BFGS", options={"gtol": 1e-9, "maxiter": 5000})
-    assert solve_dual(scores, weights, target, 20.0).objective == pytest.approx(-best.fun, abs=1e-7)
+    assert solve_dual(ArrayScores(scores, weights), target, 20.0).objective == pytest.approx(-best.fun, abs=1e-7)
 
 
 @settings(deadline=None, max_examples=25)
@@ -66,28 +66,28 @@ def test_agrees_with_a_general_solver_on_the_primal():
 def test_both_metrics_find_the_same_optimum(seed, balance):
     scores, weights, target = problem(seed, 100, 12, 20.0)
     start = np.zeros(12)
-    newton = dual._newton(dual._Dual(scores, weights, target, 1 / balance), start, 1e-12, 500)
-    lbfgs = dual._lbfgs(dual._Dual(scores, weights, target, 1 / balance), start, 1e-10, 2000)
+    newton = dual._newton(dual._Dual(ArrayScores(scores, weights), target, 1 / balance), start, 1e-12, 500)
+    lbfgs = dual._lbfgs(dual._Dual(ArrayScores(scores, weights), target, 1 / balance), start, 1e-10, 2000)
     assert newton[1] == pytest.approx(lbfgs[1], rel=1e-8)
 
 
 def test_many_components_take_the_other_metric_and_still_certify():
     scores, weights, target = problem(seed=1, n=3000, k=600, scale=5.0)
-    result = solve_dual(scores, weights, target, 2000.0, tolerance=1e-8)
+    result = solve_dual(ArrayScores(scores, weights), target, 2000.0, tolerance=1e-8)
     assert result.gap <= 1e-8 * abs(result.objective)
 
 
 def test_infinite_balance_meets_the_target_exactly():
     scores, weights, target = problem(seed=2, n=400, k=7, scale=30.0)
-    result = solve_dual(scores, weights, target, np.inf)
+    result = solve_dual(ArrayScores(scores, weights), target, np.inf)
     np.testing.assert_allclose(result.masses, target, atol=1e-11)
 
 
 def test_a_warm_start_needs_fewer_evaluations():
     scores, weights, target = problem(seed=4, n=2000, k=24, scale=40.0)
-    cold = solve_dual(scores, weights, target, 5000.0)
+    cold = solve_dual(ArrayScores(scores, weights), target, 5000.0)
     nudged = scores + 0.01 * np.random.default_rng(0).normal(size=scores.shape)
-    warm = solve_dual(nudged, weights, target, 5000.0, start=cold.potentials)
+    warm = solve_dual(ArrayScores(nudged, weights), target, 5000.0, start=cold.potentials)
     assert warm.evaluations < cold.evaluations <= 60
 
 
@@ -95,7 +95,7 @@ def test_a_warm_start_needs_fewer_evaluations():
 @settings(deadline=None, max_examples=30)
 def test_mirror_ascent_never_falls_and_ends_below_the_certificate(seed, k, balance):
     scores, weights, target = problem(seed, 40, k, 5.0)
-    exact = solve_dual(scores, weights, target, balance)
+    exact = solve_dual(ArrayScores(scores, weights), target, balance)
     ascent = MirrorAscent(scores)
     last = -np.inf
     for _ in range(12):
@@ -109,7 +109,7 @@ def test_mirror_ascent_never_falls_and_ends_below_the_certificate(seed, k, balan
 
 def test_mirror_ascent_reaches_the_exact_optimum_in_the_end():
     scores, weights, target = problem(seed=5, n=50, k=4, scale=3.0)
-    exact = solve_dual(scores, weights, target, 20.0)
+    exact = solve_dual(ArrayScores(scores, weights), target, 20.0)
     result = MirrorAscent(scores).solve(scores, weights, target, 20.0, sweeps=5000, tolerance=0.0)
     assert result.objective == pytest.approx(exact.objective, rel=1e-9)
 

@@ -11,7 +11,7 @@ from sklearn.metrics import adjusted_rand_score
 from support import clustered
 
 from gemix.sphere import GEM, VonMisesFisherMixture, levels, metrics, rows, steps
-from gemix.sphere.dual import solve_dual
+from gemix.sphere.dual import ArrayScores, solve_dual
 from gemix.sphere.mixture import run_em, start_from
 from gemix.sphere.steps import ExactStep
 from gemix.sphere.vmf import MAX_CONCENTRATION
@@ -299,5 +299,5 @@ def test_subsamples_lead_to_a_maximum_of_all_rows(monkeypatch):
     np.testing.assert_array_equal(again.mean_directions_, model.mean_directions_)
     # The last E-step is the optimum that the dual finds on all scores.
     scores = x @ (model.concentrations_[:, None] * model.mean_directions_).T + model.bias_
-    exact = solve_dual(scores, np.full(6000, 1 / 6000), np.full(6, 1 / 6), 500.0)
+    exact = solve_dual(ArrayScores(scores, np.full(6000, 1 / 6000)), np.full(6, 1 / 6), 500.0)
     np.testing.assert_allclose(exact.masses, model.masses_, atol=1e-5)

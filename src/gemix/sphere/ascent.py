@@ -63,7 +63,8 @@ def ascend(rows: Rows, problem: Problem, n_init: int, random: np.random.RandomSt
         assert prior is not None
         return run_em(
             level, components, step, prior, shared=problem.shared, max_iter=problem.max_iter, tol=problem.tol,
-            relaxation=_RELAXATION if exact else 0.0, reseed=(lambda m: plus_plus(level, m, random)) if reseed else None,
+            relaxation=_RELAXATION if exact else 0.0,
+            reseed=(lambda m: plus_plus(level, m, random)) if reseed else None,
         )  # fmt: skip
 
     def step_for(target: Floats, potentials: Floats | None = None) -> EStep:

@@ -18,7 +18,7 @@ exactly at every point, at no cost. lambda -> infinity is entropic optimal trans
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,17 +65,43 @@ def softmax(scores: NDArray[Any], potentials: Floats) -> tuple[NDArray[Any], NDA
     return z, (np.log(total) + top)[:, 0]
 
 
-class _Dual:
-    """D and its derivatives by one pass over the scores, in chunks."""
+class Scores(Protocol):
+    """Scores of n rows, wherever they lie, and one pass over them."""
 
-    def __init__(self, scores: NDArray[Any], weights: Floats, target: Floats, inverse_balance: float) -> None:
-        self.scores, self.weights, self.target, self.inverse_balance = scores, weights, target, inverse_balance
-        self.evaluations = 0
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Return (n, K)."""
+        ...
 
-    def __call__(self, b: Floats, hessian: bool = True) -> tuple[float, Floats, Floats, Floats]:
-        """Return D, its gradient, the masses and the Hessian (zeros when not asked for)."""
-        self.evaluations += 1
-        n, k = self.scores.shape
+    @property
+    def double(self) -> bool:
+        """Whether they are float64."""
+        ...
+
+    def evaluate(self, b: Floats, hessian: bool) -> tuple[float, Floats, Floats]:
+        """Return sum_i w_i logsumexp(s_i - b), masses (K,) and sum_i w_i g_i g_i^T (K, K; zeros when not wanted)."""
+        ...
+
+
+class ArrayScores:
+    """Scores in an (n, K) array, float32 or float64, maybe memory-mapped, with weights (n,) that sum to 1."""
+
+    def __init__(self, scores: NDArray[Any], weights: Floats) -> None:
+        self.scores, self.weights = scores, weights
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Return (n, K)."""
+        return self.scores.shape[0], self.scores.shape[1]
+
+    @property
+    def double(self) -> bool:
+        """Whether they are float64."""
+        return self.scores.dtype == np.float64
+
+    def evaluate(self, b: Floats, hessian: bool) -> tuple[float, Floats, Floats]:
+        """Return sum_i w_i logsumexp(s_i - b), masses (K,) and sum_i w_i g_i g_i^T (K, K; zeros when not wanted)."""
+        n, k = self.shape
         shift = b.astype(self.scores.dtype)[:, None]
 
         def part(rows: slice) -> tuple[float, Floats, NDArray[Any] | float]:
@@ -88,8 +114,8 @@ class _Dual:
             np.exp(z, out=z)
             total = z.sum(axis=0)
             z *= np.sqrt(w * n).astype(z.dtype) / total
-            half = np.sqrt(w / n)
-            return float(w @ (np.log(total) + top)), z @ half, (z @ z.T) if hessian else 0.0
+            masses = z @ np.sqrt(w / n).astype(z.dtype)
+            return float(w @ (np.log(total) + top)), masses, (z @ z.T) if hessian else 0.0
 
         step = max(1, _CHUNK_VALUES // k)
         value, masses, gram = 0.0, np.zeros(k), np.zeros((k, k))
@@ -97,8 +123,21 @@ class _Dual:
             value += part_value
             masses += part_masses
             gram += part_gram
-        gram /= n
-        value, gradient = _value_and_gradient(value, masses, b, self.target, self.inverse_balance)
+        return value, masses, gram / n
+
+
+class _Dual:
+    """D and its derivatives by one pass over the scores."""
+
+    def __init__(self, scores: Scores, target: Floats, inverse_balance: float) -> None:
+        self.scores, self.target, self.inverse_balance = scores, target, inverse_balance
+        self.evaluations = 0
+
+    def __call__(self, b: Floats, hessian: bool = True) -> tuple[float, Floats, Floats, Floats]:
+        """Return D, its gradient, the masses and the Hessian (of no meaning when not asked for)."""
+        self.evaluations += 1
+        log_sum, masses, gram = self.scores.evaluate(b, hessian)
+        value, gradient = _value_and_gradient(log_sum, masses, b, self.target, self.inverse_balance)
         return value, gradient, masses, np.diag(masses + self.inverse_balance) - gram
 
     def gap(self, gradient: Floats, b: Floats) -> float:
@@ -139,8 +178,7 @@ def certify(potentials: Floats, masses: Floats, log_sum: float, target: Floats, 
 
 
 def solve_dual(
-    scores: NDArray[Any],
-    weights: Floats,
+    scores: Scores,
     target: Floats,
     balance: float,
     start: Floats | None = None,
@@ -150,8 +188,7 @@ def solve_dual(
     """Maximise the E-step objective exactly.
 
     Args:
-        scores: s, (n, K), float32 or float64; a memory-mapped array is read in chunks.
-        weights: w, (n,) float64, sums to 1.
+        scores: s, (n, K), and the weights w of their rows.
         target: u, (K,) float64, sums to 1.
         balance: lambda >= 0; numpy.inf makes the masses equal `target`.
         start: potentials to start from, (K,); zeros by default.
@@ -164,9 +201,9 @@ def solve_dual(
     """
     k = scores.shape[1]
     if balance == 0:
-        value, _, masses, _ = _Dual(scores, weights, target, 0.0)(np.zeros(k), hessian=False)
+        value, _, masses, _ = _Dual(scores, target, 0.0)(np.zeros(k), hessian=False)
         return Assignment(np.zeros(k), masses, value, 0.0, 1)
-    dual = _Dual(scores, weights, target, 1.0 / balance)
+    dual = _Dual(scores, target, 1.0 / balance)
     b = np.zeros(k) if start is None else start - start.mean()
     solver = _newton if k <= _NEWTON_MAX_K else _lbfgs
     with one_blas_thread():  # for K x K matrices more only wait for each other
@@ -196,7 +233,7 @@ def _newton(dual: _Dual, b: Floats, tolerance: float, max_evaluations: int) -> S
             predicted = -float(gradient @ move) - 0.5 * float(move @ (hessian @ move))
             trial = dual(b + move)
             # Rounding in D hides decreases below it; there the gradient's norm decides.
-            noise = 1e-14 * max(1.0, abs(value)) if dual.scores.dtype == np.float64 else 1e-7 * max(1.0, abs(value))
+            noise = 1e-14 * max(1.0, abs(value)) if dual.scores.double else 1e-7 * max(1.0, abs(value))
             gain = value - trial[0]
             if predicted <= noise:
                 if float(trial[1] @ trial[1]) >= float(gradient @ gradient):

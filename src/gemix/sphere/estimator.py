@@ -13,6 +13,7 @@ from gemix.sphere.chunks import in_order
 from gemix.sphere.dual import softmax
 from gemix.sphere.rows import Rows
 from gemix.sphere.storage import load_arrays, save_arrays
+from gemix.sphere.torch_rows import TorchRows, is_tensor
 
 Floats = NDArray[np.float64]
 
@@ -40,8 +41,13 @@ class SphereClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
     def _n_features_out(self) -> int:
         return len(self.mean_directions_)
 
-    def _check_rows(self, X: Any, reset: bool) -> NDArray[Any]:
-        """Validate X without copying it: float16 and memory-mapped arrays stay what they are."""
+    def _check_rows(self, X: Any, reset: bool) -> Any:
+        """Validate X without copying it: float16, memory-mapped arrays and torch tensors stay what they are."""
+        if is_tensor(X):
+            if X.ndim != 2 or not X.is_floating_point() or X.shape[1] < 2 or len(X) < 1:
+                raise ValueError(f"X must be a two-dimensional tensor of floats, not {X.dtype} of {tuple(X.shape)}")
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            return X.detach()
         if isinstance(X, np.ndarray) and X.dtype == np.float16 and X.ndim == 2 and X.shape[1] > 1 and len(X):
             validate_data(self, X, reset=reset, skip_check_array=True)
             return X
@@ -62,11 +68,17 @@ class SphereClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
             raise ValueError(f"n_clusters must be a positive integer, not {self.n_clusters!r}")
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        rows = Rows(X, sample_weight)
+        rows = self._rows(X, sample_weight)
         if self.n_clusters > rows.count:
             # scikit-learn's own wording, which its checks of other clusterers look for.
             raise ValueError(f"n_samples={rows.count} should be >= n_clusters={self.n_clusters}")
         return rows
+
+    def _rows(self, X: Any, sample_weight: NDArray[Any] | None = None) -> Rows:
+        device = getattr(self, "device", None)
+        if is_tensor(X) or device is not None:
+            return TorchRows(X, sample_weight, device)
+        return Rows(X, sample_weight)
 
     def _adjusted_scores(self, rows: Rows, chunk: slice) -> NDArray[Any]:
         directions = self.concentrations_[:, None] * self.mean_directions_
@@ -81,12 +93,12 @@ class SphereClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
     def predict(self, X: ArrayLike) -> NDArray[np.int32]:
         """Return the domain of each row of X, (n,) int32: the largest responsibility."""
         check_is_fitted(self)
-        return self._predict_rows(Rows(self._check_rows(X, reset=False)))
+        return self._predict_rows(self._rows(self._check_rows(X, reset=False)))
 
     def predict_proba(self, X: ArrayLike) -> NDArray[Any]:
         """Return responsibilities softmax(s(x) - b), (n, K), float64 for float64 input, else float32."""
         check_is_fitted(self)
-        rows = Rows(self._check_rows(X, reset=False))
+        rows = self._rows(self._check_rows(X, reset=False))
         out = np.empty((rows.n, len(self.mean_directions_)), dtype=rows.dtype)
         zero = np.zeros(out.shape[1])
         for chunk in rows.slices():
@@ -96,7 +108,7 @@ class SphereClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
     def transform(self, X: ArrayLike) -> NDArray[Any]:
         """Return cosines to the mean directions, (n, K), float64 for float64 input, else float32."""
         check_is_fitted(self)
-        rows = Rows(self._check_rows(X, reset=False))
+        rows = self._rows(self._check_rows(X, reset=False))
         return rows.scores(self.mean_directions_, np.zeros(len(self.mean_directions_)))
 
     def save(self, folder: str | os.PathLike[str]) -> None:

@@ -43,6 +43,7 @@ class GEM(SphereClusterer):
         max_iter: EM iterations at most.
         tol: relative change of F at which to stop.
         max_sweeps: mirror steps an E-step at most (solver "mm" only).
+        device: torch device to compute on, such as "cuda"; by default NumPy, or where the tensor X is.
         random_state: seed of the k-means++ start.
 
     Attributes:
@@ -81,6 +82,7 @@ class GEM(SphereClusterer):
         max_iter: int = 200,
         tol: float = 1e-5,
         max_sweeps: int = 100,
+        device: str | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.n_clusters = n_clusters
@@ -94,6 +96,7 @@ class GEM(SphereClusterer):
         self.max_iter = max_iter
         self.tol = tol
         self.max_sweeps = max_sweeps
+        self.device = device
         self.random_state = random_state
 
     def _target(self) -> Floats | None:
@@ -129,8 +132,8 @@ class GEM(SphereClusterer):
         """Fit the mixture to the rows of X.
 
         Args:
-            X: (n, d) float16, float32 or float64; may be memory-mapped, it is read in chunks. float64 is computed in
-                float64, the others in float32 with float64 sums.
+            X: (n, d) float16, float32 or float64; may be memory-mapped, it is read in chunks; or a torch tensor.
+                float64 is computed in float64, the others in float32 with float64 sums.
             y: ignored.
             sample_weight: (n,) >= 0, for example token counts; only ratios matter.
 
@@ -185,7 +188,7 @@ class GEM(SphereClusterer):
         The density does not contain the potentials: it is comparable between balances.
         """
         check_is_fitted(self)
-        rows = Rows(self._check_rows(X, reset=False))
+        rows = self._rows(self._check_rows(X, reset=False))
         bias = log_normalizer(rows.d, self.concentrations_) - np.log(len(self.concentrations_))
         offset = float(bias.mean())
         directions = self.concentrations_[:, None] * self.mean_directions_

@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.sphere.dual import Assignment, softmax, solve_dual
+from gemix.sphere.dual import ArrayScores, Assignment, softmax, solve_dual
 
 Floats = NDArray[np.float64]
 
@@ -111,4 +111,4 @@ class MirrorAscent:
 
 def potentials_for_masses(scores: NDArray[Any], weights: Floats, masses: Floats) -> Assignment:
     """Return potentials b whose softmax(s - b) has the given masses: new documents fall as mirror ascent's did."""
-    return solve_dual(scores, weights, masses, np.inf)
+    return solve_dual(ArrayScores(scores, weights), masses, np.inf)

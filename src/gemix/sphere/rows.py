@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemix.sphere.chunks import in_order
+from gemix.sphere.dual import ArrayScores, Scores
 
 Floats = NDArray[np.float64]
 
 CHUNK_VALUES = 1 << 21  # values a chunk: 8 MB of float32, so that it is read from the cache the second time
-_MAX_CHUNK_ROWS: Final = 4096
+_MIN_CHUNK_WIDTH: Final = 512  # narrower rows come no more at a time than rows this wide
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,9 @@ class Rows:
         self.dtype = np.dtype(np.float64 if X.dtype == np.float64 else np.float32)
         self._X = X
         self._inverse_norms = np.concatenate(list(in_order(self._inverse_norm, self.slices())))
+        self._weigh(sample_weight)
+
+    def _weigh(self, sample_weight: NDArray[Any] | None) -> None:
         self.weights, self.count = np.full(self.n, 1.0 / self.n), self.n
         if sample_weight is not None:
             self.weights = np.asarray(sample_weight, dtype=np.float64) / np.sum(sample_weight, dtype=np.float64)
@@ -73,6 +77,9 @@ class Rows:
     def _block(self, rows: slice) -> NDArray[Any]:
         return np.asarray(self._X[rows], dtype=self.dtype)
 
+    def _chunk_values(self) -> int:
+        return CHUNK_VALUES
+
     @property
     def row_bytes(self) -> int:
         """Bytes that a row takes in the type that X has."""
@@ -80,7 +87,7 @@ class Rows:
 
     def slices(self, width: int = 1) -> Iterator[slice]:
         """Yield the row ranges of the chunks, in order; `width` is how many values a row stands for beside its own."""
-        step = int(np.clip(CHUNK_VALUES // max(self.d, width), 1, _MAX_CHUNK_ROWS))
+        step = max(1, self._chunk_values() // max(self.d, width, _MIN_CHUNK_WIDTH))
         for start in range(0, self.n, step):
             yield slice(start, min(start + step, self.n))
 
@@ -88,11 +95,14 @@ class Rows:
         """Return the rows at `index`, ascending, as rows of their own, copied in the type that X has."""
         out = Rows.__new__(Rows)
         out.n, out.d, out.dtype = len(index), self.d, self.dtype
-        out._X, out._inverse_norms = self._X[index], self._inverse_norms[index]
-        total = self.weights[index].sum()
-        out.weights = self.weights[index] / total
-        out.count = int(np.count_nonzero(out.weights))
+        out._X = self._X[index]
+        self._hand_over(index, out)
         return out
+
+    def _hand_over(self, index: NDArray[np.intp], out: "Rows") -> None:
+        out._inverse_norms = self._inverse_norms[index]
+        out.weights = self.weights[index] / self.weights[index].sum()
+        out.count = int(np.count_nonzero(out.weights))
 
     def take(self, index: NDArray[np.intp]) -> NDArray[Any]:
         """Return the unit rows at `index` (sorted or not), (m, d) in `dtype`."""
@@ -116,6 +126,10 @@ class Rows:
         for _ in in_order(fill, self.slices()):
             pass
         return out
+
+    def weighted_scores(self, directions: Floats, bias: Floats) -> Scores:
+        """Return the same with the rows' weights."""
+        return ArrayScores(self.scores(directions, bias), self.weights)
 
     def statistics(self, directions: Floats, bias: Floats, potentials: Floats) -> Statistics:
         """Assign every row by softmax(x_i . directions + bias - potentials), (K,), and sum up, reading X once.

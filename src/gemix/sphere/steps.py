@@ -2,12 +2,12 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.sphere.dual import Assignment, certify, solve_dual
+from gemix.sphere.dual import Assignment, Scores, certify, solve_dual
 from gemix.sphere.mm import MirrorAscent
 from gemix.sphere.rows import Rows
 
@@ -85,7 +85,7 @@ class ExactStep(EStep):
 
     def run(self, rows: Rows, directions: Floats, bias: Floats, floor: float) -> Expectation:
         """Pass over the rows until the gap is small beside the progress."""
-        scores = self.reference.scores(directions, bias)
+        scores = self.reference.weighted_scores(directions, bias)
         passes = 0
         while True:
             expectation = self._pass(rows, directions, bias, scores)
@@ -103,7 +103,7 @@ class ExactStep(EStep):
         passes = 0
         if self._is_exact(rows):
             return _with_passes(last, passes)
-        scores = self.reference.scores(directions, bias)
+        scores = self.reference.weighted_scores(directions, bias)
         while passes < _PASSES and last.assignment.gap > _GAP * max(1.0, abs(last.assignment.objective)):
             better = self._pass(rows, directions, bias, scores)
             passes += 1
@@ -118,10 +118,10 @@ class ExactStep(EStep):
     def _noise(self, found: Assignment) -> float:
         return (1e-13 if self.reference.dtype == np.float64 else 1e-7) * max(1.0, abs(found.objective))
 
-    def _pass(self, rows: Rows, directions: Floats, bias: Floats, scores: NDArray[Any]) -> Expectation:
+    def _pass(self, rows: Rows, directions: Floats, bias: Floats, scores: Scores) -> Expectation:
         # Sampling error cannot make a target negative; ten times smaller is as far as it is believed.
         target = np.maximum(self.target + self.error, 0.1 * self.target)
-        solved = solve_dual(scores, self.reference.weights, target, self.balance, self.potentials, self.tolerance)
+        solved = solve_dual(scores, target, self.balance, self.potentials, self.tolerance)
         self.potentials = solved.potentials
         statistics = rows.statistics(directions, bias, self.potentials)
         self.error = solved.masses - statistics.masses
