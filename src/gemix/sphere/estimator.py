@@ -63,12 +63,22 @@ class SphereClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         return out
 
     def _fit_rows(self, X: Any, sample_weight: Any) -> Rows:
-        X = self._check_rows(X, reset=True)
         if not (isinstance(self.n_clusters, int | np.integer) and self.n_clusters >= 1):
             raise ValueError(f"n_clusters must be a positive integer, not {self.n_clusters!r}")
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        rows = self._rows(X, sample_weight)
+
+        def own() -> Rows:
+            checked = self._check_rows(X, reset=True)
+            if sample_weight is None:
+                return self._rows(checked)
+            weights = _check_sample_weight(sample_weight, checked, dtype=np.float64, ensure_non_negative=True)
+            return self._rows(checked, weights)
+
+        if getattr(self, "distributed", False):
+            from gemix.sphere.distributed import SharedRows
+
+            rows: Rows = SharedRows(own)
+        else:
+            rows = own()
         if self.n_clusters > rows.count:
             # scikit-learn's own wording, which its checks of other clusterers look for.
             raise ValueError(f"n_samples={rows.count} should be >= n_clusters={self.n_clusters}")

@@ -1,6 +1,8 @@
 """GEM: the balanced von Mises-Fisher mixture (arXiv 2605.26121), its E-step solved exactly or as in the paper."""
 
+import os
 import warnings
+from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -9,8 +11,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from gemix.sphere.ascent import Ascent, Problem, ascend
-from gemix.sphere.estimator import SphereClusterer
+from gemix.sphere.ascent import Ascent, Problem
+from gemix.sphere.checkpoint import Checkpoint
+from gemix.sphere.estimator import SphereClusterer, _to_json
 from gemix.sphere.mm import potentials_for_masses
 from gemix.sphere.rows import Rows
 from gemix.sphere.vmf import log_normalizer
@@ -44,6 +47,10 @@ class GEM(SphereClusterer):
         tol: relative change of F at which to stop.
         max_sweeps: mirror steps an E-step at most (solver "mm" only).
         device: torch device to compute on, such as "cuda"; by default NumPy, or where the tensor X is.
+        distributed: X is this process's share of the rows of a torch.distributed group; every process gets the same
+            model, and `labels_` of its own rows. Needs an integer `random_state` and solver "exact".
+        checkpoint: folder that keeps the state of the fit on all rows after every iteration; a fit that finds one of
+            its own there goes on from it. Removed when the fit is done.
         random_state: seed of the k-means++ start.
 
     Attributes:
@@ -83,6 +90,8 @@ class GEM(SphereClusterer):
         tol: float = 1e-5,
         max_sweeps: int = 100,
         device: str | None = None,
+        distributed: bool = False,
+        checkpoint: str | os.PathLike[str] | None = None,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.n_clusters = n_clusters
@@ -97,6 +106,8 @@ class GEM(SphereClusterer):
         self.tol = tol
         self.max_sweeps = max_sweeps
         self.device = device
+        self.distributed = distributed
+        self.checkpoint = checkpoint
         self.random_state = random_state
 
     def _target(self) -> Floats | None:
@@ -118,6 +129,10 @@ class GEM(SphereClusterer):
             raise ValueError(f'solver must be "exact" or "mm", not {self.solver!r}')
         if self.solver == "mm" and self.balance == np.inf:
             raise ValueError('an infinite balance needs solver="exact"')
+        if self.distributed and (self.solver != "exact" or not isinstance(self.random_state, int | np.integer)):
+            raise ValueError('a distributed fit needs solver="exact" and an integer random_state')
+        if self.checkpoint is not None and self.solver != "exact":
+            raise ValueError('checkpoints need solver="exact"')
         if not self.temper >= 0:
             raise ValueError(f"temper must be >= 0, not {self.temper!r}")
         if self.concentration not in ("free", "shared"):
@@ -153,7 +168,8 @@ class GEM(SphereClusterer):
             tol=self.tol,
             max_sweeps=self.max_sweeps,
         )
-        self._keep(rows, ascend(rows, problem, self.n_init, random))
+        checkpoint = None if self.checkpoint is None else Checkpoint(Path(self.checkpoint), self._facts_of(rows))
+        self._keep(getattr(rows, "own", rows), Ascent(rows, problem, self.n_init, random, checkpoint))
         if not self.converged_:
             warnings.warn(
                 f"GEM stopped after {self.n_iter_} iterations before reaching tol={self.tol}",
@@ -161,6 +177,12 @@ class GEM(SphereClusterer):
                 stacklevel=2,
             )
         return self
+
+    def _facts_of(self, rows: Rows) -> dict[str, Any]:
+        """Return all that decides the fit, as JSON: what a checkpoint must agree with."""
+        names = set(self.get_params()) - {"checkpoint", "device", "distributed"}
+        facts = {name: _to_json(getattr(self, name)) for name in sorted(names)}
+        return facts | {"rows": rows.n, "count": rows.count, "dimension": rows.d}
 
     def _keep(self, rows: Rows, ascent: Ascent) -> None:
         fit = ascent.fit

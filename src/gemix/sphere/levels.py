@@ -32,7 +32,10 @@ def subsamples(rows: Rows, n_clusters: int, random: np.random.RandomState) -> li
 
 
 def sample(rows: Rows, size: int, random: np.random.RandomState) -> Rows:
-    """Return a uniform sample of `size` rows, in their order; the rows themselves if there are no more than that."""
-    if rows.n <= size:
-        return rows
-    return rows.subset(np.sort(random.choice(rows.n, size, replace=False)))
+    """Return a uniform sample of `size` rows, in their order; the rows themselves if there are no more than that.
+
+    Rows that other processes hold are gathered.
+    """
+    if rows.n > size:
+        return rows.subset(np.sort(random.choice(rows.n, size, replace=False)))
+    return rows.subset(np.arange(rows.n)) if rows.is_shared else rows

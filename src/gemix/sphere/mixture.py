@@ -151,6 +151,7 @@ def run_em(
     tol: float,
     relaxation: float = 0.0,
     reseed: Callable[[int], Floats] | None = None,
+    keep: Callable[[Components], None] | None = None,
 ) -> Fit:
     """Alternate E- and M-steps until F's relative change is at most `tol`; end on an E-step.
 
@@ -164,6 +165,7 @@ def run_em(
         tol: relative change of F, from one E-step to the next, at which to stop.
         reseed: returns that many new mean directions, (m, d), for components left with less than one document;
             by default they stay.
+        keep: called with the components from which every further iteration starts.
         relaxation: how far beyond the M-step's mean directions to go, as a share of their step (over-relaxed EM,
             Salakhutdinov and Roweis 2003). An E-step that does not bring F back above the M-step's value undoes it:
             F climbs as if there were none.
@@ -214,3 +216,5 @@ def run_em(
             floor = -np.inf
         elif relaxation:
             components = components.beyond(old, relaxation)
+        if keep:
+            keep(components)

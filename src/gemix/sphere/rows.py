@@ -41,8 +41,12 @@ class Rows:
         dtype: float64 where X is float64, else float32; scores and products use it, sums over rows are float64.
         weights: (n,) float64, sums to 1.
         count: number of rows with positive weight.
+        total_weight: sum of the sample weights.
 
     """
+
+    is_shared = False  # whether other processes hold some of the rows
+    is_first = True  # whether this process writes what all know
 
     def __init__(self, X: NDArray[Any], sample_weight: NDArray[Any] | None = None) -> None:
         self.n, self.d = X.shape
@@ -52,9 +56,10 @@ class Rows:
         self._weigh(sample_weight)
 
     def _weigh(self, sample_weight: NDArray[Any] | None) -> None:
-        self.weights, self.count = np.full(self.n, 1.0 / self.n), self.n
+        self.weights, self.count, self.total_weight = np.full(self.n, 1.0 / self.n), self.n, float(self.n)
         if sample_weight is not None:
-            self.weights = np.asarray(sample_weight, dtype=np.float64) / np.sum(sample_weight, dtype=np.float64)
+            self.total_weight = float(np.sum(sample_weight, dtype=np.float64))
+            self.weights = np.asarray(sample_weight, dtype=np.float64) / self.total_weight
             self.count = int(np.count_nonzero(self.weights))
 
     def _inverse_norm(self, rows: slice) -> NDArray[Any]:
@@ -103,6 +108,23 @@ class Rows:
         out._inverse_norms = self._inverse_norms[index]
         out.weights = self.weights[index] / self.weights[index].sum()
         out.count = int(np.count_nonzero(out.weights))
+
+    def agree(self, known: bool) -> bool:
+        """Return `known`, having made sure that all processes say the same."""
+        return known
+
+    def raw(self, index: NDArray[np.intp]) -> NDArray[Any]:
+        """Return rows of X as they are, not made unit, on the host."""
+        return self._X[index]
+
+    @property
+    def raw_dtype(self) -> np.dtype[Any]:
+        """The type of `raw`."""
+        return self._X.dtype
+
+    def like(self, raw: NDArray[Any], sample_weight: NDArray[Any]) -> "Rows":
+        """Return other rows, (m, d), to be computed in the same way."""
+        return Rows(raw, sample_weight)
 
     def take(self, index: NDArray[np.intp]) -> NDArray[Any]:
         """Return the unit rows at `index` (sorted or not), (m, d) in `dtype`."""

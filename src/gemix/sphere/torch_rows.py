@@ -23,6 +23,12 @@ def is_tensor(X: Any) -> bool:
     return type(X).__module__.partition(".")[0] == "torch"
 
 
+def _bfloat16() -> Any:
+    import torch
+
+    return torch.bfloat16
+
+
 class TorchRows(Rows):
     """`Rows` whose passes run on a torch device; sums over rows are float64 there too.
 
@@ -55,7 +61,7 @@ class TorchRows(Rows):
     def _tensor(self, rows: slice | NDArray[np.intp]) -> "torch.Tensor":
         import torch
 
-        block = self._X[rows]
+        block: Any = self._X[rows]
         if not is_tensor(block):
             block = torch.tensor(block)  # copies: a tensor on a read-only memory map would be no safe one
         return block.to(self.device, self.real)
@@ -87,6 +93,22 @@ class TorchRows(Rows):
         out._X = self._X[index]
         self._hand_over(index, out)
         return out
+
+    def raw(self, index: NDArray[np.intp]) -> NDArray[Any]:
+        """Return rows of X on the host, in a type that NumPy has."""
+        block: Any = self._X[index]
+        if not is_tensor(block):
+            return np.asarray(block)
+        return (block.float() if block.dtype == _bfloat16() else block).cpu().numpy()
+
+    @property
+    def raw_dtype(self) -> np.dtype[Any]:
+        """The type of `raw`."""
+        return self.raw(np.arange(0)).dtype
+
+    def like(self, raw: NDArray[Any], sample_weight: NDArray[Any]) -> "TorchRows":
+        """Return other rows, (m, d), to be computed in the same way."""
+        return TorchRows(raw, sample_weight, str(self.device))
 
     def take(self, index: NDArray[np.intp]) -> NDArray[Any]:
         """Return the unit rows at `index` on the host, (m, d) in `dtype`."""
