@@ -56,6 +56,7 @@ class Clock(logging.Handler):
         self.start, self.trace = time.perf_counter(), []
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Keep one iteration."""
         iteration, objective, _ = record.args
         if iteration == 0:
             self.trace = []
@@ -120,8 +121,8 @@ def main() -> None:
     seed = np.load(arguments.embeddings, mmap_mode="r")
     lines = [
         f"Median of {arguments.rounds} rounds in turns; {cores()} cores ({platform.machine()}), "
-        f"faiss {faiss.__version__}, scikit-learn {sklearn.__version__}, NumPy {np.__version__}. `close`: seconds until "
-        "F is within 1e-3 of its final value. `passes`: over all rows. `largest`: largest cluster over the mean.",
+        f"faiss {faiss.__version__}, scikit-learn {sklearn.__version__}, NumPy {np.__version__}. `close`: seconds "
+        "until F is within 1e-3 of its final value. `passes`: over all rows. `largest`: largest cluster over the mean.",
         "",
         "| rows | K | method | seconds | x faiss | close | iterations on all rows | passes | largest |",
         "|---|--:|---|--:|--:|--:|--:|--:|--:|",

@@ -57,6 +57,8 @@ Centre = Annotated[bool | None, _setting("centre")]
 Clusters = Annotated[int | None, _setting("clusters", "-k")]
 Balance = Annotated[str | None, _setting("balance")]
 BalanceBy = Annotated[str | None, _setting("balance_by")]
+Target = Annotated[str | None, _setting("target")]
+Temper = Annotated[float | None, _setting("temper")]
 Solver = Annotated[str | None, _setting("solver")]
 Starts = Annotated[int | None, _setting("n_init")]
 Representatives = Annotated[int | None, _setting("representatives")]
@@ -152,6 +154,8 @@ def run(
     clusters: Clusters = None,
     balance: Balance = None,
     balance_by: BalanceBy = None,
+    target: Target = None,
+    temper: Temper = None,
     solver: Solver = None,
     n_init: Starts = None,
     representatives: Representatives = None,
@@ -199,6 +203,8 @@ def fit(
     clusters: Clusters = None,
     balance: Balance = None,
     balance_by: BalanceBy = None,
+    target: Target = None,
+    temper: Temper = None,
     solver: Solver = None,
     n_init: Starts = None,
     seed: Seed = None,

@@ -40,6 +40,10 @@ class RunConfig(BaseModel):
         "auto", description="lambda, the pull towards equal domains; 0 none, inf exactly equal, auto scales with kappa"
     )
     balance_by: Literal["documents", "tokens"] = Field("documents", description="what equal is counted in")
+    target: Literal["uniform", "tempered"] = Field(
+        "uniform", description="sizes to aim at: uniform, or tempered (natural sizes to the power temper)"
+    )
+    temper: float = Field(0.5, ge=0, description="power of a tempered target: 0 uniform, 1 natural")
     solver: Literal["exact", "mm"] = Field("exact", description="E-step: exact (the dual) or mm (the paper's)")
     n_init: int = Field(1, ge=1, description="starts of the teacher; the best is kept")
     representatives: int = Field(10, ge=1, description="representative documents a domain")

@@ -167,6 +167,8 @@ class Run:
         model = GEM(
             config.clusters,
             balance=config.balance,
+            target=config.target,
+            temper=config.temper,
             solver=config.solver,
             n_init=config.n_init,
             random_state=config.seed,
@@ -305,7 +307,7 @@ def embed_stage(ledger: Ledger, config: RunConfig, shards: list[Shard]) -> Stage
 
 def fit_stage(ledger: Ledger, config: RunConfig) -> Stage:
     """Return what the teacher depends on."""
-    chosen = _pick(config, "clusters", "balance", "balance_by", "solver", "n_init", "seed")
+    chosen = _pick(config, "clusters", "balance", "balance_by", "target", "temper", "solver", "n_init", "seed")
     return Stage("fit", chosen, ledger.output_hashes("embed"), ["teacher/model.safetensors", "teacher/config.json"])
 
 

@@ -13,7 +13,7 @@ the guaranteed one wherever F would fall. The surrogate is refreshed every sweep
 come out of the sweep.
 """
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,8 @@ class MirrorAscent:
         sweeps: passes over log_g so far.
 
     """
+
+    longer: ClassVar[bool] = True  # whether the step beyond the guaranteed one is tried first
 
     def __init__(self, scores: NDArray[Any]) -> None:
         """Start from the assignments without balance, softmax(scores)."""
@@ -92,7 +94,8 @@ class MirrorAscent:
         done = 0
         while done < sweeps:
             pull = balance * (masses - target)
-            for eta in (1.0 / (1.0 + balance * float(masses.max())), safe):
+            steps = (1.0 / (1.0 + balance * float(masses.max())), safe) if self.longer else (safe,)
+            for eta in steps:
                 linear, new_masses = self._sweep(scores, weights, pull, eta, spare)
                 new_value = linear - 0.5 * balance * float(np.sum((new_masses - target) ** 2))
                 done += 1
