@@ -5,10 +5,19 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gemix.sphere import GEM, KMeans, SphericalKMeans, VonMisesFisherMixture, metrics
+    from gemix.sphere import GEM, HierarchicalGEM, KMeans, SphericalKMeans, VonMisesFisherMixture, metrics, sweep
 
 __version__ = version("gemix")
-__all__ = ["GEM", "KMeans", "SphericalKMeans", "VonMisesFisherMixture", "__version__", "metrics"]
+__all__ = [
+    "GEM",
+    "HierarchicalGEM",
+    "KMeans",
+    "SphericalKMeans",
+    "VonMisesFisherMixture",
+    "__version__",
+    "metrics",
+    "sweep",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,6 +1,5 @@
 """The command line: thin shells over the stages, one option for one setting."""
 
-import functools
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 import gemix
+from gemix import cli_export, cli_mix, cli_sweep
+from gemix.command import command
 from gemix.config import RunConfig, resolve
-from gemix.errors import GemixError
 from gemix.stages import Run, say
 
 app = typer.Typer(
@@ -66,27 +66,6 @@ RepresentativesBy = Annotated[str | None, _setting("representatives_by")]
 Workers = Annotated[int | None, _setting("workers", "-j")]
 
 
-def _command(function: Callable[..., None]) -> Callable[..., None]:
-    """Turn faults that the user can act on into a message and an exit code; bugs keep their traceback."""
-
-    @functools.wraps(function)
-    def run(*args: Any, **kwargs: Any) -> None:
-        try:
-            function(*args, **kwargs)
-        except GemixError as error:
-            say(f"error: {error}")
-        except OSError as error:
-            say(f"error: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}")
-        except KeyboardInterrupt:
-            say("interrupted; the same command goes on from here")
-            raise typer.Exit(130) from None
-        else:
-            return
-        raise typer.Exit(1)
-
-    return run
-
-
 def _flags(values: dict[str, Any]) -> dict[str, Any]:
     """Keep the settings among a command's parameters."""
     return {key: value for key, value in values.items() if key in RunConfig.model_fields and value not in (None, [])}
@@ -135,7 +114,7 @@ def _plan(folder: Path, config: RunConfig) -> None:
 
 
 @app.command()
-@_command
+@command()
 def run(
     out: Out,
     inputs: Inputs = None,
@@ -171,7 +150,7 @@ def run(
 
 
 @app.command()
-@_command
+@command()
 def embed(
     out: Out,
     inputs: Inputs = None,
@@ -195,7 +174,7 @@ def embed(
 
 
 @app.command()
-@_command
+@command()
 def fit(
     run: RunArgument,
     config: Config = None,
@@ -214,7 +193,7 @@ def fit(
 
 
 @app.command()
-@_command
+@command()
 def name(
     run: RunArgument,
     config: Config = None,
@@ -227,14 +206,14 @@ def name(
 
 
 @app.command()
-@_command
+@command()
 def distill(run: RunArgument, config: Config = None, dry_run: DryRun = False) -> None:
     """Stage 4: train the student on the teacher's labels and measure it on held-out documents."""
     _execute(run, resolve(_flags(locals()), config, _stored(run)), dry_run, Run.distill)
 
 
 @app.command()
-@_command
+@command()
 def label(
     student: Annotated[Path, typer.Option("--student", help="folder of a trained student", show_default=False)],
     out: Annotated[
@@ -280,7 +259,7 @@ def label(
 
 
 @app.command()
-@_command
+@command()
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="folder of corpus/ and run/")] = Path("demo"),
     clusters: Clusters = None,
@@ -340,6 +319,12 @@ def _print_table(domains: Path) -> None:
             f"{int(row['tokens']) / tokens:.1%}",
         )
     Console(width=None if sys.stdout.isatty() else 120).print(table)
+
+
+app.command()(command(ValueError, extra="train")(cli_sweep.sweep))
+app.add_typer(cli_mix.app, name="mix")
+app.command()(command()(cli_export.export))
+app.command()(command()(cli_export.sample))
 
 
 def main() -> None:

@@ -3,5 +3,7 @@
 from gemix.sphere import metrics
 from gemix.sphere.baselines import KMeans, SphericalKMeans, VonMisesFisherMixture
 from gemix.sphere.gem import GEM
+from gemix.sphere.hierarchy import HierarchicalGEM
+from gemix.sphere.sweep import sweep
 
-__all__ = ["GEM", "KMeans", "SphericalKMeans", "VonMisesFisherMixture", "metrics"]
+__all__ = ["GEM", "HierarchicalGEM", "KMeans", "SphericalKMeans", "VonMisesFisherMixture", "metrics", "sweep"]

@@ -1,0 +1,133 @@
+"""The labelled corpus: every shard with a sidecar and a marker that still stand, and the names of the domains."""
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from gemix.corpus.markers import Marker, file_sha256, marker_path, read_marker, sidecar_path
+from gemix.corpus.shards import Shard
+from gemix.errors import GemixError
+from gemix.label.totals import sum_markers
+
+_NAMED = 10  # shards that an error lists
+
+
+@dataclass(frozen=True)
+class LabelledCorpus:
+    """Shards with their markers, and the documents and tokens of every domain, by its number."""
+
+    folder: Path
+    shards: list[Shard]
+    markers: dict[str, Marker]
+    names: list[str]
+    documents: list[int]
+    tokens: list[int]
+
+    @property
+    def rows(self) -> int:
+        """Rows of all shards, good and bad."""
+        return sum(marker.rows for marker in self.markers.values())
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What the labels were made with: text_key, id_key, counter."""
+        return next(iter(self.markers.values())).settings
+
+
+def open_labels(shards: Sequence[Shard], folder: Path) -> LabelledCorpus:
+    """Check that the labels in `folder` are those of `shards` as they are now.
+
+    Raises:
+        GemixError: a shard has no labels, was changed after labelling, or its sidecar is damaged; labels of different
+            students or settings; no names for the domains.
+
+    """
+    markers: dict[str, Marker] = {}
+    faults: list[str] = []
+    for shard in shards:
+        marker = read_marker(marker_path(folder, shard.name))
+        fault = _fault(shard, folder, marker)
+        if marker is None or fault:
+            faults.append(f"{shard.path}: {fault}")
+        else:
+            markers[shard.name] = marker
+    if faults:
+        more = f"\n  and {len(faults) - _NAMED:,} more" if len(faults) > _NAMED else ""
+        raise GemixError(
+            f"{len(faults):,} of {len(shards):,} files have no valid labels in {folder}:\n  "
+            + "\n  ".join(faults[:_NAMED])
+            + more
+            + "\nLabel them again (`gemix run` or `gemix label`), and give the same inputs as then."
+        )
+    totals = sum_markers(markers)
+    names, source = _domain_names(folder)
+    if len(names) != len(totals.documents):
+        raise GemixError(f"{source} names {len(names)} domains, the labels in {folder} have {len(totals.documents)}")
+    return LabelledCorpus(folder, list(shards), markers, names, totals.documents, totals.tokens)
+
+
+def read_sidecar(folder: Path, shard: Shard, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Yield the columns of a shard's sidecar in pieces.
+
+    Raises:
+        GemixError: it cannot be read.
+
+    """
+    path = sidecar_path(folder, shard.name)
+    try:
+        with pq.ParquetFile(path) as file:
+            yield from file.iter_batches(columns=columns, use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        raise GemixError(f"cannot read {path}: {error}") from error
+
+
+def _fault(shard: Shard, folder: Path, marker: Marker | None) -> str | None:
+    sidecar = sidecar_path(folder, shard.name)
+    if marker is None or not sidecar.is_file():
+        return f"no labels ({sidecar} and its marker)"
+    if marker.input.name != shard.path.name or not marker.input.matches(shard.path):
+        return "the file is not the one that was labelled"
+    if file_sha256(sidecar) != marker.sha256:
+        return f"{sidecar} is not the sidecar that its marker describes"
+    return None
+
+
+class _Domain(msgspec.Struct):
+    id: int
+    name: str
+
+
+class _Taxonomy(msgspec.Struct):
+    """What is read of taxonomy.json; `gemix.taxonomy` needs more than the base install."""
+
+    domains: list[_Domain]
+
+
+def _domain_names(folder: Path) -> tuple[list[str], Path]:
+    """Return the names by domain number, and the file that they come from."""
+    places = (folder / "domains.csv", folder.parent / "domains.csv", folder.parent / "taxonomy.json")
+    path = next((path for path in places if path.is_file()), None)
+    if path is None:
+        raise GemixError(f"no names for the domains: none of {', '.join(map(str, places))} is there")
+    try:
+        domains = _from_csv(path) if path.suffix == ".csv" else _from_taxonomy(path)
+    except (OSError, ValueError, KeyError, TypeError, msgspec.MsgspecError) as error:
+        raise GemixError(f"cannot read {path}: {error}") from error
+    names = [name for _, name in domains]
+    if [number for number, _ in domains] != list(range(len(domains))) or len(set(names)) < len(names):
+        raise GemixError(f"{path} does not list the domains 0, 1, 2, ... each with a name of its own")
+    return names, path
+
+
+def _from_csv(path: Path) -> list[tuple[int, str]]:
+    with open(path, encoding="utf-8", newline="") as file:
+        return [(int(row["domain"]), row["name"]) for row in csv.DictReader(file)]
+
+
+def _from_taxonomy(path: Path) -> list[tuple[int, str]]:
+    return [(domain.id, domain.name) for domain in msgspec.json.decode(path.read_bytes(), type=_Taxonomy).domains]

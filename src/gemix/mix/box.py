@@ -1,0 +1,204 @@
+"""Where mixtures may lie: the simplex cut by a floor and a cap for every domain."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+# Sums of K rounded numbers: below this a box that just touches the simplex counts as touching it.
+_TOUCHES: Final = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """The set {w : sum w = 1, floor <= w <= cap}, never empty.
+
+    Attributes:
+        names: the domains, in order; only for messages.
+        floor: (K,) float64, 0 <= floor <= cap.
+        cap: (K,) float64, at most 1.
+
+    """
+
+    names: Sequence[str]
+    floor: Floats
+    cap: Floats
+
+    def __post_init__(self) -> None:
+        for k, name in enumerate(self.names):
+            if not 0 <= self.floor[k] <= self.cap[k]:
+                raise ValueError(f"domain {name!r}: its floor {self.floor[k]:.6g} exceeds its cap {self.cap[k]:.6g}")
+        if self.floor.sum() > 1 + _TOUCHES:
+            raise ValueError(f"the floors sum to {self.floor.sum():.6g} > 1: lower them by {self.floor.sum() - 1:.6g}")
+        if self.cap.sum() < 1 - _TOUCHES:
+            raise ValueError(f"the caps sum to {self.cap.sum():.6g} < 1: raise them by {1 - self.cap.sum():.6g}")
+
+    def contains(self, weights: ArrayLike, tolerance: float = 1e-9) -> NDArray[np.bool_]:
+        """Return which rows of `weights`, (n, K) or (K,), lie in the box to within `tolerance`."""
+        w = np.asarray(weights, float)
+        inside = np.all((w >= self.floor - tolerance) & (w <= self.cap + tolerance), axis=-1)
+        return inside & (np.abs(w.sum(axis=-1) - 1) <= tolerance)
+
+
+def make_box(names: Sequence[str], floor: ArrayLike | None = None, cap: ArrayLike | None = None) -> Box:
+    """Return the box with these bounds; no floor is 0, no cap is 1.
+
+    Args:
+        names: K domains.
+        floor: (K,) lower bounds.
+        cap: (K,) upper bounds.
+
+    Raises:
+        ValueError: no mixture satisfies them; the message says by how much.
+
+    """
+    k = len(names)
+    low = np.zeros(k) if floor is None else np.asarray(floor, float).copy()
+    high = np.ones(k) if cap is None else np.minimum(np.asarray(cap, float), 1.0)
+    if low.shape != (k,) or high.shape != (k,):
+        raise ValueError(f"{k} domains need {k} floors and {k} caps, not {low.shape} and {high.shape}")
+    return Box(tuple(names), low, high)
+
+
+def epoch_box(
+    names: Sequence[str],
+    tokens: ArrayLike,
+    max_epochs: float,
+    budget_tokens: float,
+    floor: ArrayLike | None = None,
+    cap: ArrayLike | None = None,
+) -> Box:
+    """Return the box in which no domain is seen more than `max_epochs` times: cap_k = max_epochs tokens_k / budget.
+
+    Args:
+        names: K domains.
+        tokens: (K,) tokens that exist.
+        max_epochs: passes over a domain that are allowed.
+        budget_tokens: tokens that training will see.
+        floor: (K,) lower bounds.
+        cap: (K,) further caps; the smaller one holds.
+
+    Raises:
+        ValueError: no mixture satisfies them; the message says which budget or number of epochs would do.
+
+    """
+    if not (0 < max_epochs < np.inf and 0 < budget_tokens < np.inf):
+        raise ValueError(f"epochs and budget must be positive, not {max_epochs} and {budget_tokens}")
+    available = np.asarray(tokens, float)
+    own = make_box(names, floor, cap)  # refuses what no budget can mend
+    rate = max_epochs / budget_tokens
+    high = np.minimum(own.cap, rate * available)
+    for k in map(int, np.flatnonzero(own.floor > high)):
+        raise ValueError(
+            f"domain {names[k]!r}: its floor {own.floor[k]:.6g} exceeds its cap {high[k]:.6g}, which is "
+            f"{max_epochs:g} epochs over {available[k]:.0f} tokens in a budget of {budget_tokens:.0f}: "
+            f"{_remedy(own.floor[k] / available[k] if available[k] else np.inf, max_epochs, budget_tokens)}"
+        )
+    if high.sum() < 1 - _TOUCHES:
+        live = available > 0
+        needed = np.inf
+        if own.cap[live].sum() >= 1:
+            needed = float(np.exp(_log_scale(np.log(available[live]), np.zeros(live.sum()), own.cap[live], 1.0)))
+        raise ValueError(
+            f"the caps sum to {high.sum():.6g} < 1, so no mixture respects {max_epochs:g} epochs in a budget of "
+            f"{budget_tokens:.0f} tokens: {_remedy(needed, max_epochs, budget_tokens)}"
+        )
+    return Box(tuple(names), own.floor, high)
+
+
+def _remedy(needed: float, max_epochs: float, budget_tokens: float) -> str:
+    """Say what makes epochs / budget at least `needed`; digits are rounded to the feasible side."""
+    if not np.isfinite(needed):
+        return "no budget helps, the caps and empty domains forbid it"
+    budget = int(max_epochs / needed)
+    epochs = np.ceil(needed * budget_tokens * 1e4) / 1e4
+    return f"lower the budget by {budget_tokens - budget:.0f} to {budget} tokens, or raise the epochs to {epochs:g}"
+
+
+def project(ratios: ArrayLike, box: Box) -> Floats:
+    """Return the mixture of the box that is nearest to `ratios`, in Kullback-Leibler divergence.
+
+    It is w_k = clip(c r_k, floor_k, cap_k) with the one c for which the weights sum to 1 ("water-filling"): the
+    conditions of Karush, Kuhn and Tucker of min KL(w || r). Domains at no bound keep their ratios.
+
+    Args:
+        ratios: r, (K,) non-negative; the scale does not matter. A domain with r_k = 0 stays at its floor.
+        box: where the result lies.
+
+    Raises:
+        ValueError: the domains with positive ratios cannot take all the weight.
+
+    """
+    r = np.asarray(ratios, float)
+    if r.shape != box.floor.shape or not np.all(np.isfinite(r)) or np.any(r < 0):
+        raise ValueError(f"ratios must be {len(box.floor)} finite numbers >= 0")
+    with np.errstate(divide="ignore"):
+        return project_logs(np.log(r), box)
+
+
+def project_logs(log_ratios: Floats, box: Box) -> Floats:
+    """Return `project(exp(log_ratios))`, (K,), for ratios of any size; -inf is a ratio of 0.
+
+    Raises:
+        ValueError: as `project`.
+
+    """
+    live = log_ratios > -np.inf
+    reach = np.where(live, box.cap, box.floor).sum()
+    if reach < 1 - _TOUCHES:
+        empty = [box.names[int(k)] for k in np.flatnonzero(~live & (box.cap > box.floor))]
+        raise ValueError(
+            f"the domains with a positive weight reach {reach:.6g} < 1 under their caps, and {len(empty)} domains "
+            f"with weight 0 stay at their floors ({', '.join(map(repr, empty[:5]))})"
+        )
+    w = box.floor.copy()
+    logs, low, high = log_ratios[live], box.floor[live], box.cap[live]
+    shift = _log_scale(logs, low, high, 1.0 - box.floor[~live].sum())
+    w[live] = _filled(logs + shift, low, high)
+    return settle(w, box)
+
+
+def _filled(logs: Floats, low: Floats, high: Floats) -> Floats:
+    with np.errstate(over="ignore"):
+        return np.clip(np.exp(logs), low, high)
+
+
+def _log_scale(logs: Floats, low: Floats, high: Floats, target: float) -> float:
+    """Return log c with sum clip(c r, low, high) = target: the sum is linear in c between sorted breakpoints."""
+    with np.errstate(divide="ignore"):
+        starts, ends = np.log(low) - logs, np.log(high) - logs  # where a domain leaves its floor, reaches its cap
+    points = np.unique(np.concatenate([starts, ends]))
+    first, last = 0, len(points) - 1
+    while last - first > 1:
+        middle = (first + last) // 2
+        if _filled(logs + points[middle], low, high).sum() < target:
+            first = middle
+        else:
+            last = middle
+    free = (starts <= points[first]) & (points[first] < ends)
+    left = target - np.where(ends <= points[first], high, low)[~free].sum()
+    if not free.any() or left <= 0:
+        return float(points[first])
+    top = logs[free].max()
+    log_c = np.log(left) - top - np.log(np.exp(logs[free] - top).sum())
+    return float(np.clip(log_c, points[first], points[last]))
+
+
+def settle(weights: Floats, box: Box) -> Floats:
+    """Return the weights, (..., K), summing to 1 to the last bit: rounding errors go where there is room for them.
+
+    Args:
+        weights: in the box up to rounding.
+        box: where they lie.
+
+    """
+    w = np.clip(weights, box.floor, box.cap)
+    short = 1.0 - w.sum(axis=-1, keepdims=True)
+    room = np.where(short > 0, box.cap - w, w - box.floor)
+    total = room.sum(axis=-1, keepdims=True)
+    w = w + short * np.divide(room, total, out=np.zeros_like(w), where=total > 0)
+    return np.asarray(np.clip(w, box.floor, box.cap))

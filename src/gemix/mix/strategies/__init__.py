@@ -1,0 +1,9 @@
+"""What decides the weights; every strategy is a pure function that returns a mixture of the box."""
+
+from gemix.mix.strategies.doremi import doremi_replay
+from gemix.mix.strategies.mixmin import mixmin
+from gemix.mix.strategies.perf import perf, perf_top
+from gemix.mix.strategies.regmix import optimise, simulate
+from gemix.mix.strategies.shares import natural, temperature, uniform
+
+__all__ = ["doremi_replay", "mixmin", "natural", "optimise", "perf", "perf_top", "simulate", "temperature", "uniform"]

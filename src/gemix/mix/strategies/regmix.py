@@ -1,0 +1,159 @@
+"""RegMix (arXiv 2407.01492): the mixture whose predicted result is best."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from gemix.mix.box import Box, Floats, project, settle
+from gemix.mix.simplex import sample_prior, temper
+
+_CHUNK: Final = 1 << 14
+
+Function = Callable[[Floats], Floats]
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """A mixture and what was predicted for it.
+
+    Attributes:
+        weights: (K,).
+        objective: value there, lower is better; without the penalty.
+        evaluations: mixtures that were predicted.
+
+    """
+
+    weights: Floats
+    objective: float
+    evaluations: int
+
+
+def simulate(
+    objective: Function,
+    box: Box,
+    prior: ArrayLike,
+    n: int = 100_000,
+    top: int = 128,
+    seed: int = 0,
+    strength: tuple[float, float] = (0.1, 5.0),
+    temperature: float = 1.0,
+) -> Optimum:
+    """Return the average of the `top` best of `n` simulated mixtures around the prior: RegMix's choice.
+
+    The average lies in the box, which is convex. It guards against the errors of the surrogate at single points.
+
+    Args:
+        objective: (m, K) mixtures -> (m,) values, lower is better; see `gemix.mix.objective.Objective`.
+        box: where mixtures lie.
+        prior: (K,) natural shares.
+        n: how many to simulate.
+        top: how many to average.
+        seed: of the simulation.
+        strength: range of strengths, see `sample_prior`.
+        temperature: of the prior, see there.
+
+    Raises:
+        ValueError: `top` is not between 1 and `n`, or the sampler refuses.
+
+    """
+    if not 1 <= top <= n:
+        raise ValueError(f"top must be between 1 and the {n} simulated mixtures, not {top}")
+    mixtures = sample_prior(prior, box, n, np.random.default_rng(seed), strength, temperature)
+    best = np.argsort(_evaluate(objective, mixtures), kind="stable")[:top]
+    weights = settle(mixtures[best].mean(axis=0), box)
+    return Optimum(weights, float(objective(weights[None])[0]), n + 1)
+
+
+def optimise(
+    objective: Function,
+    box: Box,
+    prior: ArrayLike,
+    kl: float = 0.0,
+    starts: int = 8,
+    seed: int = 0,
+    tolerance: float = 1e-5,
+    max_rounds: int = 2000,
+) -> Optimum:
+    """Return the minimiser of objective(w) + kl KL(w || prior) in the box, the best of several descents.
+
+    A descent moves weight from one domain to another: it tries all K (K - 1) moves of length t at once, takes the best
+    if it improves, doubles t then, halves it otherwise, and ends when t < `tolerance`. The moves e_i - e_j that the
+    bounds allow generate the cone of feasible directions of the box-cut simplex at every point, so this is a generating
+    set search (Kolda, Lewis and Torczon 2003): on smooth objectives it converges to points that satisfy the first-order
+    conditions. It needs no gradient, which trees do not have.
+
+    Args:
+        objective: (m, K) mixtures -> (m,) values, lower is better.
+        box: where the result lies.
+        prior: (K,) shares; with kl > 0 a domain with prior 0 gets no weight.
+        kl: strength of the penalty, in units of the objective per nat.
+        starts: descents: from the projected prior, the rest from mixtures drawn around it.
+        seed: of those.
+        tolerance: shortest move.
+        max_rounds: moves per descent.
+
+    Raises:
+        ValueError: a negative penalty, or a penalised floor above a prior of 0.
+
+    """
+    if not (kl >= 0 and np.isfinite(kl)):
+        raise ValueError(f"the penalty must be finite and >= 0, not {kl}")
+    reference = temper(prior, 1.0)
+    if kl > 0:
+        forbidden = np.flatnonzero((reference == 0) & (box.floor > 0))
+        if len(forbidden):
+            raise ValueError(f"domain {box.names[forbidden[0]]!r} has a floor and no prior: its penalty is infinite")
+        box = Box(box.names, box.floor, np.where(reference > 0, box.cap, 0.0))
+    count = [0]
+
+    def penalised(mixtures: Floats) -> Floats:
+        count[0] += len(mixtures)
+        values = _evaluate(objective, mixtures)
+        return values + kl * divergence(mixtures, reference) if kl > 0 else values
+
+    first = [project(reference, box)]
+    if starts > 1:
+        first.extend(sample_prior(prior, box, starts - 1, np.random.default_rng(seed), (1.0, 10.0), 1.0))
+    ends = [_descend(penalised, box, start, tolerance, max_rounds) for start in first]
+    weights = min(ends, key=lambda end: end[1])[0]
+    return Optimum(weights, float(objective(weights[None])[0]), count[0] + 1)
+
+
+def divergence(mixtures: Floats, reference: Floats) -> Floats:
+    """Return KL(w || reference) in nats of every row, (n,); 0 log 0 = 0; infinite where only the reference is 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = np.where(mixtures > 0, mixtures * (np.log(mixtures) - np.log(reference)), 0.0)
+    return np.asarray(terms.sum(axis=1))
+
+
+def _descend(function: Function, box: Box, start: Floats, tolerance: float, rounds: int) -> tuple[Floats, float]:
+    w, k = start, len(start)
+    value = float(function(w[None])[0])
+    to, source = (axis.ravel() for axis in np.indices((k, k)))
+    length = 0.1
+    for _ in range(rounds):
+        step = np.minimum(length, np.minimum((box.cap - w)[to], (w - box.floor)[source]))
+        moves = np.flatnonzero((to != source) & (step > 0))
+        if not len(moves):
+            break
+        trial = np.tile(w, (len(moves), 1))
+        every = np.arange(len(moves))
+        trial[every, to[moves]] += step[moves]
+        trial[every, source[moves]] -= step[moves]
+        values = function(trial)
+        best = int(np.argmin(values))
+        if values[best] < value:
+            w, value = settle(trial[best], box), float(values[best])
+            length = min(2 * length, 1.0)
+        else:
+            length /= 2
+            if length < tolerance:
+                break
+    return w, value
+
+
+def _evaluate(function: Function, mixtures: Floats) -> Floats:
+    return np.concatenate([function(mixtures[i : i + _CHUNK]) for i in range(0, len(mixtures), _CHUNK)])

@@ -1,0 +1,100 @@
+"""How good a fit is: rank correlation on runs that it has not seen."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import rankdata
+
+from gemix.mix.surrogates.base import Floats, check_runs
+from gemix.mix.surrogates.folds import out_of_fold
+from gemix.mix.surrogates.kinds import Kind, surrogate
+
+RESAMPLES = 1000
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """Quality of a surrogate on left-out runs.
+
+    Attributes:
+        kind: of the surrogate.
+        spearman: Spearman's rank correlation between predictions of left-out runs and their results, over all runs at
+            once, mean over the repeats; 0 where every prediction is the same.
+        low, high: its 95 % interval, by the bootstrap over runs (percentiles; Efron 1979).
+        rmse: root mean squared error of the same predictions, in the unit of y.
+        runs, folds, repeats, seed: of the procedure.
+
+    """
+
+    kind: str
+    spearman: float
+    low: float
+    high: float
+    rmse: float
+    runs: int
+    folds: int
+    repeats: int
+    seed: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields, for JSON."""
+        return asdict(self)
+
+
+def cross_validate(
+    kind: Kind, W: ArrayLike, y: ArrayLike, folds: int = 5, repeats: int = 3, seed: int = 0
+) -> CrossValidation:
+    """Measure a kind of surrogate by repeated k-fold cross-validation.
+
+    In each repeat the runs are shuffled into folds, and each fold is predicted by a fit to the others: no run is
+    predicted by a fit that saw it. Everything that a fit chooses (penalties, length scales, the weights of "auto") it
+    chooses again, from the kept runs alone.
+
+    Args:
+        kind: one of `KINDS`.
+        W: mixtures, (n, K).
+        y: results, (n,).
+        folds: parts, at least 2; with fewer runs than folds each run is left out alone.
+        repeats: shuffles, at least 1.
+        seed: of the shuffles and the bootstrap.
+
+    Raises:
+        ValueError: as `Surrogate.fit`; fewer than three runs; a constant result, which cannot be ranked.
+
+    """
+    W, y = check_runs(W, y)
+    if folds < 2 or repeats < 1:
+        raise ValueError(f"cross-validation needs at least 2 folds and 1 repeat, not {folds} and {repeats}")
+    if len(y) < 3:
+        raise ValueError("cross-validation needs at least three runs")
+    if np.ptp(y) == 0:
+        raise ValueError("the result is the same in every run: there is no order to predict")
+    seeds = np.random.SeedSequence(seed).generate_state(repeats)
+    predicted = np.array([out_of_fold(lambda: surrogate(kind), W, y, folds, int(s)) for s in seeds])
+    random = np.random.default_rng(seed)
+    draws = random.integers(len(y), size=(RESAMPLES, len(y)))
+    resampled = np.mean([spearman(row[draws], y[draws]) for row in predicted], axis=0)
+    low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return CrossValidation(
+        kind=kind,
+        spearman=float(np.mean([spearman(row, y) for row in predicted])),
+        low=float(low),
+        high=float(high),
+        rmse=float(np.sqrt(np.mean((predicted - y) ** 2))),
+        runs=len(y),
+        folds=min(folds, len(y)),
+        repeats=repeats,
+        seed=seed,
+    )
+
+
+def spearman(a: Floats, b: Floats) -> Floats:
+    """Return Spearman's rank correlation along the last axis; 0 where either side is constant."""
+    ranks = [rankdata(side, axis=-1) for side in (a, b)]
+    x, y = (side - side.mean(axis=-1, keepdims=True) for side in ranks)
+    norms = np.sqrt((x * x).sum(axis=-1) * (y * y).sum(axis=-1))
+    correlation: Floats = (x * y).sum(axis=-1) / np.where(norms > 0, norms, 1.0)
+    return correlation

@@ -1,0 +1,181 @@
+"""Run tables: which mixtures were trained and what came out, joined by the id of the run."""
+
+import csv
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gemix.mix.box import Floats
+
+
+@dataclass(frozen=True)
+class RunTable:
+    """Mixtures that were trained, and their metrics.
+
+    Attributes:
+        ids: n unique ids.
+        domains: K names.
+        W: (n, K) float64, rows sum to 1.
+        metrics: name -> (n,) float64; NaN where a run has no finite value.
+        notes: what was renormalised or left out, in words.
+        sources: file name -> SHA-256 of what was read.
+
+    """
+
+    ids: list[str]
+    domains: list[str]
+    W: Floats
+    metrics: dict[str, Floats] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)
+
+    def align(self, domains: Sequence[str]) -> "RunTable":
+        """Return the table with its domains in the order of `domains`.
+
+        Raises:
+            ValueError: the names differ; the message says which.
+
+        """
+        missing = [d for d in domains if d not in set(self.domains)]
+        extra = [d for d in self.domains if d not in set(domains)]
+        if missing or extra:
+            raise ValueError(
+                "the mixtures and the partition have different domains: "
+                + "; ".join(
+                    f"{listed(names)} only in the {where}"
+                    for names, where in ((missing, "partition"), (extra, "mixtures"))
+                    if names
+                )
+            )
+        index = {domain: k for k, domain in enumerate(self.domains)}
+        return replace(self, domains=list(domains), W=self.W[:, [index[d] for d in domains]])
+
+    def targets(self, names: Sequence[str]) -> tuple["RunTable", Floats]:
+        """Return the runs that have finite values of all these metrics, and the values, (n', T).
+
+        Runs without are left out and counted in the notes.
+
+        Raises:
+            ValueError: an unknown metric, or no run has them all.
+
+        """
+        for name in names:
+            if name not in self.metrics:
+                raise ValueError(
+                    f"no metric is called {name!r}; there are {listed(sorted(self.metrics), 30) or 'none'}"
+                )
+        values = np.stack([self.metrics[name] for name in names], axis=1)
+        good: NDArray[np.bool_] = np.all(np.isfinite(values), axis=1)
+        if not good.any():
+            raise ValueError(f"no run has finite values of {listed(names)}")
+        table = self.select(good)
+        if not good.all():
+            left = [self.ids[i] for i in np.flatnonzero(~good)]
+            table.notes.append(f"{len(left)} of {len(good)} runs left out, no finite {listed(names)}: {listed(left)}")
+        return table, values[good]
+
+    def select(self, rows: NDArray[np.bool_]) -> "RunTable":
+        """Return the table of these rows, (n,) bool, with notes of its own."""
+        index = np.flatnonzero(rows)
+        metrics = {name: values[index] for name, values in self.metrics.items()}
+        ids = [self.ids[i] for i in index]
+        return replace(self, ids=ids, W=self.W[index], metrics=metrics, notes=list(self.notes))
+
+
+def join(mixtures: RunTable, metrics: RunTable) -> RunTable:
+    """Return the runs that both tables have, in the order of `mixtures`; what has no partner is noted.
+
+    Args:
+        mixtures: its metrics are kept.
+        metrics: its domains are ignored.
+
+    Raises:
+        ValueError: no id is in both, or a metric is.
+
+    """
+    place = {name: i for i, name in enumerate(metrics.ids)}
+    both = np.array([name in place for name in mixtures.ids], bool)
+    if not both.any():
+        raise ValueError(
+            f"no run is in both tables: the mixtures have {listed(mixtures.ids, 3)}, "
+            f"the metrics have {listed(metrics.ids, 3)}"
+        )
+    for name in metrics.metrics:
+        if name in mixtures.metrics:
+            raise ValueError(f"metric {name!r} is in both tables")
+    table = mixtures.select(both)
+    rows = np.array([place[name] for name in table.ids])
+    notes = [*mixtures.notes, *metrics.notes]
+    known = set(mixtures.ids)
+    for left, what in (
+        ([name for name in mixtures.ids if name not in place], "mixtures have no metrics"),
+        ([name for name in metrics.ids if name not in known], "runs with metrics have no mixture"),
+    ):
+        if left:
+            notes.append(f"{len(left)} {what} and are left out: {listed(left)}")
+    joined = table.metrics | {name: values[rows] for name, values in metrics.metrics.items()}
+    return replace(table, metrics=joined, notes=notes, sources=mixtures.sources | metrics.sources)
+
+
+def checked(
+    ids: Sequence[str],
+    domains: Sequence[str],
+    weights: Floats,
+    where: Callable[[int], str],
+    tolerance: float = 0.01,
+) -> RunTable:
+    """Return a table of mixtures after the checks that every format shares.
+
+    Args:
+        ids: n ids.
+        domains: K names.
+        weights: (n, K), each row about 1 in sum.
+        where: names file and row of the i-th mixture, for messages.
+        tolerance: how far a sum may be from 1; such rows are renormalised, with a note.
+
+    Raises:
+        ValueError: a duplicate id, a weight that is negative or no number, a sum too far from 1.
+
+    """
+    first: dict[str, int] = {}
+    for i, name in enumerate(ids):
+        if not name:
+            raise ValueError(f"{where(i)}: the run has no id")
+        if name in first:
+            raise ValueError(f"{where(i)}: run {name!r} stands in {where(first[name])} already")
+        first[name] = i
+    bad = ~(np.isfinite(weights) & (weights >= 0))
+    if bad.any():
+        i, k = np.argwhere(bad)[0]
+        raise ValueError(f"{where(i)}: the weight of {domains[k]!r} must be a number >= 0, not {weights[i, k]:g}")
+    sums = weights.sum(axis=1)
+    off = np.abs(sums - 1)
+    if (off > tolerance).any():
+        i = int(off.argmax())
+        raise ValueError(
+            f"{where(i)}: the weights of run {ids[i]!r} sum to {sums[i]:.6g}, not to 1 "
+            f"({(off > tolerance).sum()} of {len(ids)} runs are off by more than {tolerance:.0%})"
+        )
+    notes = []
+    if (off > 1e-6).any():
+        notes.append(f"{(off > 1e-6).sum()} of {len(ids)} mixtures renormalised, they sum to 1 within {off.max():.2g}")
+    return RunTable(list(ids), list(domains), weights / sums[:, None], notes=notes)
+
+
+def write_csv(ids: Sequence[str], columns: Sequence[str], values: Floats, key: str = "run") -> str:
+    """Return a CSV table: an id and (n, C) numbers in full precision, empty where they are NaN."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow([key, *columns])
+    for name, row in zip(ids, values, strict=True):
+        table.writerow([name, *("" if np.isnan(v) else repr(float(v)) for v in row)])
+    return text.getvalue()
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """Return names for a message, the first few of them."""
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown}, ... ({len(names)})"

@@ -1,0 +1,102 @@
+"""Figures of mixtures and of the surrogates behind them, as PNG or SVG."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from gemix.corpus.atomic import atomic_path
+from gemix.errors import GemixError
+from gemix.mix.mixture import Mixture
+
+_NATURAL, _CHOSEN, _GRID = "#9aa5b1", "#1f6feb", "#d9dde3"
+_FORMATS = (".png", ".svg")
+
+
+def mixture_figure(mixture: Mixture, path: Path) -> None:
+    """Draw weights beside natural shares, a pair of bars a domain, heaviest first.
+
+    Args:
+        mixture: what to draw.
+        path: ends in .png or .svg.
+
+    Raises:
+        GemixError: another ending, matplotlib is not installed, or the file cannot be written.
+
+    """
+    entries = sorted(mixture.domains, key=lambda entry: -entry.weight)
+    figure, axes = _figure(path, 8, 1.2 + 0.36 * len(entries))
+    place = np.arange(len(entries))
+    known = any(entry.share is not None for entry in entries)
+    half = 0.38 if known else 0.7
+    axes.barh(place - (half / 2 if known else 0), [e.weight for e in entries], half, color=_CHOSEN, label="weight")
+    if known:
+        shares = [entry.share or 0.0 for entry in entries]
+        axes.barh(place + half / 2, shares, half, color=_NATURAL, label="natural share")
+    axes.set_yticks(place, [_short(entry.domain) for entry in entries])
+    axes.invert_yaxis()
+    axes.set_xlabel("share of the tokens")
+    axes.set_title(f"Mixture by {mixture.strategy}", loc="left")
+    axes.legend(frameon=False, loc="lower right")
+    axes.xaxis.grid(True, color=_GRID)
+    _save(figure, path)
+
+
+def predicted_figure(predicted: ArrayLike, true: ArrayLike, path: Path, name: str = "loss") -> None:
+    """Draw predicted against true results of held-out runs, with the line on which they are equal.
+
+    Args:
+        predicted: (n,) results of runs by a surrogate that has not seen them.
+        true: (n,) results of the same runs.
+        path: ends in .png or .svg.
+        name: of the result.
+
+    Raises:
+        GemixError: as `mixture_figure`, or there is nothing to draw.
+
+    """
+    x, y = np.asarray(true, float), np.asarray(predicted, float)
+    if x.shape != y.shape or not len(x):
+        raise GemixError(f"{path}: {len(y)} predictions for {len(x)} runs cannot be drawn")
+    figure, axes = _figure(path, 5.5, 5.5)
+    ends = [min(x.min(), y.min()), max(x.max(), y.max())]
+    axes.plot(ends, ends, color=_NATURAL, linewidth=1)
+    axes.scatter(x, y, s=12, color=_CHOSEN, alpha=0.6, linewidths=0)
+    axes.set_xlabel(f"true {name}")
+    axes.set_ylabel(f"predicted {name}")
+    axes.set_title(f"{len(x):,} held-out runs", loc="left")
+    axes.grid(True, color=_GRID)
+    _save(figure, path)
+
+
+def _figure(path: Path, width: float, height: float) -> tuple[Any, Any]:
+    if path.suffix not in _FORMATS:
+        raise GemixError(f"{path}: figures are .png or .svg")
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise GemixError('figures need matplotlib: pip install "gemix[report]"') from None
+    # Without pyplot: no global state, no display.
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    return figure, axes
+
+
+def _save(figure: Any, path: Path) -> None:
+    from matplotlib import rc_context
+
+    # The same drawing gives the same bytes: no date, and ids from a fixed salt.
+    metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
+    with rc_context({"svg.hashsalt": "gemix"}), atomic_path(path) as tmp:
+        figure.savefig(tmp, format=path.suffix[1:], dpi=150, metadata=metadata)
+
+
+def _short(name: str, most: int = 48) -> str:
+    # A $ would start a formula.
+    return (name if len(name) <= most else name[: most - 1] + "…").replace("$", r"\$")
