@@ -147,6 +147,52 @@ def regmix(
 
 @app.command()
 @mix_command
+def pareto(
+    domains: Domains,
+    mixtures: Mixtures,
+    metrics: Metrics,
+    target: Targets,
+    surrogate: Kind = "auto",
+    samples: Annotated[int, typer.Option(min=1, help="mixtures to simulate")] = 20_000,
+    seed: Seed = 0,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="CSV: mixture, a column for every domain, predicted targets")
+    ] = Path("pareto.csv"),
+    max_epochs: MaxEpochs = None,
+    budget: Budget = None,
+) -> None:
+    """Show what several targets cost each other: the predicted mixtures that no other one beats in all of them.
+
+    Example: `gemix mix pareto run/domains.csv --mixtures ratios.csv --metrics metrics.csv --target loss --target code`
+    """
+    import numpy as np
+
+    from gemix.corpus.atomic import write_text
+    from gemix.mix.objective import pareto_front
+    from gemix.mix.simplex import sample_uniform
+    from gemix.mix.tables import write_csv
+
+    targets = parse_targets(target)
+    if len(targets) < 2:
+        raise ValueError("a Pareto front needs two targets or more: --target A --target B")
+    partition, box = domains_and_box(domains, max_epochs, budget)
+    table, values = runs_of(mixtures, metrics, partition, list(targets))
+    goal, _ = fit_objective(table, targets, values, "mean", surrogate, seed, None)
+    w = sample_uniform(box, samples, np.random.default_rng(seed))
+    predicted = goal.predictions(w)
+    signs = np.sign(goal.weights)
+    kept = np.flatnonzero(pareto_front(predicted * signs))
+    kept = kept[np.argsort((predicted * signs)[kept, 0], kind="stable")]
+    columns = [*partition.names, *(f"predicted {name}" for name in targets)]
+    ids = [str(i + 1) for i in range(len(kept))]
+    write_text(out, write_csv(ids, columns, np.hstack([w[kept], predicted[kept]]), key="mixture"))
+    say(f"{out}: {len(kept):,} of {samples:,} mixtures")
+    for name, column in zip(targets, predicted[kept].T, strict=True):
+        say(f"{name}: {column.min():.6g} to {column.max():.6g} along the front")
+
+
+@app.command()
+@mix_command
 def perf(
     domains: Domains,
     mixtures: Mixtures,

@@ -95,6 +95,27 @@ def test_the_same_command_writes_the_same_bytes(run):
     assert Path("one.png").read_bytes() == Path("two.png").read_bytes()
 
 
+def test_pareto_shows_the_mixtures_between_two_targets(run, stub):
+    # The other loss is least where the first is greatest: everything between web and math is a trade.
+    text = Path("metrics.csv").read_text().splitlines()
+    rows = [line.split(",") for line in text[1:]]
+    other = [f"{i},{y},{5 - float(y)!r}" for i, y, _ in rows]
+    Path("metrics.csv").write_text("run,loss,other\n" + "\n".join(other) + "\n")
+    runs = ["--mixtures", "ratios.csv", "--metrics", "metrics.csv", "--samples", "500"]
+    run("pareto", "domains.csv", *runs, "--target", "loss", "--target", "other")
+    lines = [line.split(",") for line in Path("pareto.csv").read_text().splitlines()]
+    assert lines[0] == ["mixture", "web", "code", "math", "predicted loss", "predicted other"]
+    table = np.array([list(map(float, line[1:])) for line in lines[1:]])
+    assert len(table) == 500
+    assert table[:, :3].sum(axis=1) == pytest.approx(np.ones(500))
+    assert table[:, 3] == pytest.approx(table[:, :3] @ TRUTH)
+    assert np.all(np.diff(table[:, 3]) >= 0)
+    # To raise the other one as well leaves no trade: one mixture is best.
+    run("pareto", "domains.csv", *runs, "--target", "loss", "--target", "other=-1")
+    assert len(Path("pareto.csv").read_text().splitlines()) == 2
+    assert "two targets" in run("pareto", "domains.csv", *runs, "--target", "loss", code=1)
+
+
 @pytest.mark.parametrize("target", ["loss", "accuracy=-1"])
 def test_regmix_finds_the_best_mixture(run, stub, target):
     runs = ["--mixtures", "ratios.csv", "--metrics", "metrics.csv", "--target", target]
