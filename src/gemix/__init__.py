@@ -5,7 +5,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gemix.sphere import GEM, HierarchicalGEM, KMeans, SphericalKMeans, VonMisesFisherMixture, metrics, sweep
+    from gemix.sphere import GEM, HierarchicalGEM, KMeans, SphericalKMeans, VonMisesFisherMixture, metrics
 
 __version__ = version("gemix")
 __all__ = [

@@ -4,6 +4,5 @@ from gemix.sphere import metrics
 from gemix.sphere.baselines import KMeans, SphericalKMeans, VonMisesFisherMixture
 from gemix.sphere.gem import GEM
 from gemix.sphere.hierarchy import HierarchicalGEM
-from gemix.sphere.sweep import sweep
 
-__all__ = ["GEM", "HierarchicalGEM", "KMeans", "SphericalKMeans", "VonMisesFisherMixture", "metrics", "sweep"]
+__all__ = ["GEM", "HierarchicalGEM", "KMeans", "SphericalKMeans", "VonMisesFisherMixture", "metrics"]
