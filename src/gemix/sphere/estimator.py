@@ -124,14 +124,7 @@ class SphereClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write model.safetensors and config.json to `folder`; `load` reads them without pickle."""
         check_is_fitted(self)
-        arrays = {name.rstrip("_"): getattr(self, name) for name in self._saved}
-        config = {
-            "class": type(self).__name__,
-            "parameters": {name: _to_json(value) for name, value in self.get_params().items()},
-            "n_features": self.n_features_in_,
-            "fit": {name: _to_json(getattr(self, name + "_")) for name in self._facts},
-        }
-        save_arrays(Path(folder), arrays, config)
+        save_arrays(Path(folder), self._arrays(), self._description())
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Self:
@@ -139,9 +132,26 @@ class SphereClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         arrays, config = load_arrays(Path(folder))
         if config.get("class") != cls.__name__:
             raise ValueError(f"{folder} holds a {config.get('class')}, not a {cls.__name__}")
+        return cls._restored(config, arrays)
+
+    def _arrays(self, prefix: str = "") -> dict[str, NDArray[Any]]:
+        return {prefix + name.rstrip("_"): getattr(self, name) for name in self._saved}
+
+    def _description(self) -> dict[str, Any]:
+        """Return class, parameters and facts about the fit, as JSON holds them."""
+        return {
+            "class": type(self).__name__,
+            "parameters": {name: _to_json(value) for name, value in self.get_params().items()},
+            "n_features": self.n_features_in_,
+            "fit": {name: _to_json(getattr(self, name + "_")) for name in self._facts},
+        }
+
+    @classmethod
+    def _restored(cls, config: dict[str, Any], arrays: dict[str, NDArray[Any]], prefix: str = "") -> Self:
+        """Return the model of a description and of arrays whose names start with `prefix`."""
         model = cls(**{name: _from_json(value) for name, value in config["parameters"].items()})
         for name in cls._saved:
-            setattr(model, name, arrays[name.rstrip("_")])
+            setattr(model, name, arrays[prefix + name.rstrip("_")])
         model.n_features_in_ = config["n_features"]
         for name, value in config["fit"].items():
             setattr(model, name + "_", _from_json(value))
@@ -154,6 +164,8 @@ def _to_json(value: Any) -> Any:
         value = value.tolist()
     if isinstance(value, np.random.RandomState | np.random.Generator):
         return None
+    if isinstance(value, Path):
+        return str(value)
     return "inf" if value == np.inf else value
 
 

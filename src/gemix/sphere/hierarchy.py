@@ -17,7 +17,6 @@ from gemix.sphere.dual import softmax
 from gemix.sphere.estimator import SphereClusterer
 from gemix.sphere.gem import GEM
 from gemix.sphere.storage import load_arrays, save_arrays
-from gemix.sphere.tree_storage import describe, restore
 
 
 class HierarchicalGEM(SphereClusterer):
@@ -211,14 +210,14 @@ class HierarchicalGEM(SphereClusterer):
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write model.safetensors and config.json, with all models of the tree, to `folder`; `load` reads them."""
         check_is_fitted(self)
-        config: dict[str, Any] = describe(self) | {
-            "children": {name(path): describe(m) for path, m in self.children_.items()}
+        config: dict[str, Any] = self._description() | {
+            "children": {name(path): model._description() for path, model in self.children_.items()}
         }
         if not isinstance(self.n_clusters, int | np.integer):
             config["parameters"]["n_clusters"] = [int(k) for k in self.n_clusters]
-        arrays = {key: getattr(self, key) for key in self._saved}
+        arrays = self._arrays()
         for path, model in self.children_.items():
-            arrays |= {f"{name(path)}/{key}": getattr(model, key) for key in model._saved}
+            arrays |= model._arrays(f"{name(path)}/")
         save_arrays(Path(folder), arrays, config)
 
     @classmethod
@@ -227,12 +226,12 @@ class HierarchicalGEM(SphereClusterer):
         arrays, config = load_arrays(Path(folder))
         if config.get("class") != cls.__name__:
             raise ValueError(f"{folder} holds a {config.get('class')}, not a {cls.__name__}")
-        model = restore(cls, config, arrays, "")
+        model = cls._restored(config, arrays)
         model.shape_ = tuple(model.shape_)
         if not isinstance(model.n_clusters, int):
             model.n_clusters = tuple(model.n_clusters)
         model.children_ = {}
         for where, child in config["children"].items():
             path = tuple(int(step) for step in where.split("/") if step)
-            model.children_[path] = restore(GEM, child, arrays, f"{where}/")
+            model.children_[path] = GEM._restored(child, arrays, f"{where}/")
         return model
