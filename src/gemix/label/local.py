@@ -11,14 +11,12 @@ from gemix.corpus.fingerprint import file_stat
 from gemix.corpus.markers import Marker, marker_path, sidecar_path, trusted_marker
 from gemix.corpus.shards import Shard
 from gemix.corpus.tokens import TokenCounter, token_counter
-from gemix.errors import GemixError
+from gemix.errors import GemixError, first_faults
 from gemix.label.pool import Failure, run_all
 from gemix.label.shard import label_settings, label_shard
 from gemix.label.totals import Totals, sidecar_names, sum_markers
 from gemix.progress import progress
 from gemix.student.base import Student, load_student, student_fingerprint
-
-_NAMED = 10  # shards that an error lists
 
 
 @dataclass(frozen=True)
@@ -149,11 +147,9 @@ def _conclude(
             markers[shard.name], new = outcome
             (labelled if new else trusted).append(shard.name)
     if failures:
-        more = f"\n  and {len(failures) - _NAMED:,} more" if len(failures) > _NAMED else ""
         raise GemixError(
             f"{len(failures):,} of {len(shards):,} shards could not be labelled, the others are done:\n  "
-            + "\n  ".join(failures[:_NAMED])
-            + more
+            + first_faults(failures)
         )
     totals = sum_markers(markers)
     totals.bad.check(totals.rows, max_bad_fraction)

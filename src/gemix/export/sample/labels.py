@@ -11,10 +11,8 @@ import pyarrow.parquet as pq
 
 from gemix.corpus.markers import Marker, file_sha256, marker_path, read_marker, sidecar_path
 from gemix.corpus.shards import Shard
-from gemix.errors import GemixError
+from gemix.errors import GemixError, first_faults
 from gemix.label.totals import sum_markers
-
-_NAMED = 10  # shards that an error lists
 
 
 @dataclass(frozen=True)
@@ -57,11 +55,9 @@ def open_labels(shards: Sequence[Shard], folder: Path) -> LabelledCorpus:
         else:
             markers[shard.name] = marker
     if faults:
-        more = f"\n  and {len(faults) - _NAMED:,} more" if len(faults) > _NAMED else ""
         raise GemixError(
             f"{len(faults):,} of {len(shards):,} files have no valid labels in {folder}:\n  "
-            + "\n  ".join(faults[:_NAMED])
-            + more
+            + first_faults(faults)
             + "\nLabel them again (`gemix run` or `gemix label`), and give the same inputs as then."
         )
     totals = sum_markers(markers)

@@ -4,13 +4,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from gemix.errors import GemixError
+from gemix.errors import GemixError, first_faults
 from gemix.label.pool import Failure, Work, run_all
 from gemix.progress import progress
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-_NAMED = 10  # faults that an error lists
 
 
 def for_all(
@@ -53,5 +52,4 @@ def for_all(
 
         run_all(work, tasks, workers, advance=advance, done=done)
     if faults:
-        more = f"\n  and {len(faults) - _NAMED:,} more" if len(faults) > _NAMED else ""
-        raise GemixError("\n  ".join(faults[:_NAMED]) + more)
+        raise GemixError(first_faults(faults))
