@@ -19,9 +19,10 @@ import numpy as np
 from gemix.corpus.atomic import atomic_path, write_text
 from gemix.sphere import mm
 from gemix.sphere.chunks import cores
-from gemix.sphere.dual import ArrayScores, solve_dual
+from gemix.sphere.dual import solve_dual
 from gemix.sphere.mixture import start_from
 from gemix.sphere.rows import Rows
+from gemix.sphere.scores import ArrayScores
 from gemix.sphere.seeding import plus_plus
 
 mpl.use("svg")

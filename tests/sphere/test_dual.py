@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from gemix.sphere import dual
-from gemix.sphere.dual import ArrayScores, solve_dual
+from gemix.sphere.dual import solve_dual
 from gemix.sphere.mm import MirrorAscent, potentials_for_masses
+from gemix.sphere.scores import ArrayScores, softmax
 
 
 def problem(seed: int, n: int, k: int, scale: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -33,7 +34,7 @@ def primal(g: np.ndarray, scores: np.ndarray, weights: np.ndarray, target: np.nd
 def test_value_gap_masses_and_optimality(seed, n, k, scale, balance):
     scores, weights, target = problem(seed, n, k, scale)
     result = solve_dual(ArrayScores(scores, weights), target, balance)
-    g, _ = dual.softmax(scores, result.potentials)
+    g, _ = softmax(scores, result.potentials)
     assert result.masses == pytest.approx(weights @ g, abs=1e-12)
     value = primal(g, scores, weights, target, balance)
     assert result.objective == pytest.approx(value, rel=1e-9, abs=1e-9)
@@ -54,7 +55,7 @@ def test_agrees_with_a_general_solver_on_the_primal():
     scores, weights, target = problem(seed=3, n=6, k=3, scale=2.0)
 
     def negative(logits: np.ndarray) -> float:
-        g, _ = dual.softmax(logits.reshape(6, 3), np.zeros(3))
+        g, _ = softmax(logits.reshape(6, 3), np.zeros(3))
         return -primal(g, scores, weights, target, 20.0)
 
     best = minimize(negative, scores.ravel(), method="BFGS", options={"gtol": 1e-9, "maxiter": 5000})
@@ -118,4 +119,4 @@ def test_potentials_reproduce_given_masses():
     scores, weights, _ = problem(seed=6, n=300, k=5, scale=10.0)
     masses = np.array([0.1, 0.3, 0.2, 0.15, 0.25])
     potentials = potentials_for_masses(scores, weights, masses).potentials
-    np.testing.assert_allclose(weights @ dual.softmax(scores, potentials)[0], masses, atol=1e-11)
+    np.testing.assert_allclose(weights @ softmax(scores, potentials)[0], masses, atol=1e-11)

@@ -11,8 +11,9 @@ from sklearn.metrics import adjusted_rand_score
 from support import clustered
 
 from gemix.sphere import GEM, VonMisesFisherMixture, levels, metrics, rows, steps
-from gemix.sphere.dual import ArrayScores, solve_dual
+from gemix.sphere.dual import solve_dual
 from gemix.sphere.mixture import run_em, start_from
+from gemix.sphere.scores import ArrayScores
 from gemix.sphere.steps import ExactStep
 from gemix.sphere.vmf import MAX_CONCENTRATION
 

@@ -187,6 +187,7 @@ def test_a_memory_map_is_never_copied_whole(tmp_path):
     x = np.random.default_rng(0).normal(size=(120_000, 96)).astype(np.float16)
     np.save(tmp_path / "x.npy", x)
     mapped = np.load(tmp_path / "x.npy", mmap_mode="r")
+    HierarchicalGEM((8, 2), balance=0, max_iter=1, random_state=0).fit(x[:400])  # compiles what there is to compile
     tracemalloc.start()
     try:
         with warnings.catch_warnings():

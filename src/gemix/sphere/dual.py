@@ -18,18 +18,18 @@ exactly at every point, at no cost. lambda -> infinity is entropic optimal trans
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, Protocol
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.optimize import minimize
 
-from gemix.sphere.chunks import in_order, one_blas_thread
+from gemix.sphere.chunks import one_blas_thread
+from gemix.sphere.scores import Scores
 
 Floats = NDArray[np.float64]
 
-_CHUNK_VALUES: Final = 1 << 20
 # Up to this K a Newton step (K x K Hessian, one eigendecomposition) is cheaper than the passes L-BFGS would add.
 _NEWTON_MAX_K: Final = 512
 
@@ -52,78 +52,6 @@ class Assignment:
     objective: float
     gap: float
     evaluations: int
-
-
-def softmax(scores: NDArray[Any], potentials: Floats) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the softmax, (m, K), and logsumexp, (m,), of scores - potentials, in the dtype of scores."""
-    z = scores - potentials.astype(scores.dtype)
-    top = z.max(axis=1, keepdims=True)
-    z -= top
-    np.exp(z, out=z)
-    total = z.sum(axis=1, keepdims=True)
-    z /= total
-    return z, (np.log(total) + top)[:, 0]
-
-
-class Scores(Protocol):
-    """Scores of n rows, wherever they lie, and one pass over them."""
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Return (n, K)."""
-        ...
-
-    @property
-    def double(self) -> bool:
-        """Whether they are float64."""
-        ...
-
-    def evaluate(self, b: Floats, hessian: bool) -> tuple[float, Floats, Floats]:
-        """Return sum_i w_i logsumexp(s_i - b), masses (K,) and sum_i w_i g_i g_i^T (K, K; zeros when not wanted)."""
-        ...
-
-
-class ArrayScores:
-    """Scores in an (n, K) array, float32 or float64, maybe memory-mapped, with weights (n,) that sum to 1."""
-
-    def __init__(self, scores: NDArray[Any], weights: Floats) -> None:
-        self.scores, self.weights = scores, weights
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Return (n, K)."""
-        return self.scores.shape[0], self.scores.shape[1]
-
-    @property
-    def double(self) -> bool:
-        """Whether they are float64."""
-        return self.scores.dtype == np.float64
-
-    def evaluate(self, b: Floats, hessian: bool) -> tuple[float, Floats, Floats]:
-        """Return sum_i w_i logsumexp(s_i - b), masses (K,) and sum_i w_i g_i g_i^T (K, K; zeros when not wanted)."""
-        n, k = self.shape
-        shift = b.astype(self.scores.dtype)[:, None]
-
-        def part(rows: slice) -> tuple[float, Floats, NDArray[Any] | float]:
-            w = self.weights[rows]
-            # (K, m): reductions over K run along whole vectors.
-            z = np.array(self.scores[rows].T, order="C")
-            z -= shift
-            top = z.max(axis=0)
-            z -= top
-            np.exp(z, out=z)
-            total = z.sum(axis=0)
-            z *= np.sqrt(w * n).astype(z.dtype) / total
-            masses = z @ np.sqrt(w / n).astype(z.dtype)
-            return float(w @ (np.log(total) + top)), masses, (z @ z.T) if hessian else 0.0
-
-        step = max(1, _CHUNK_VALUES // k)
-        value, masses, gram = 0.0, np.zeros(k), np.zeros((k, k))
-        for part_value, part_masses, part_gram in in_order(part, [slice(i, i + step) for i in range(0, n, step)]):
-            value += part_value
-            masses += part_masses
-            gram += part_gram
-        return value, masses, gram / n
 
 
 class _Dual:

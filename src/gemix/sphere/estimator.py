@@ -10,8 +10,8 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Cluster
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from gemix.sphere.chunks import in_order
-from gemix.sphere.dual import softmax
 from gemix.sphere.rows import Rows
+from gemix.sphere.scores import softmax
 from gemix.sphere.storage import load_arrays, save_arrays
 from gemix.sphere.torch_rows import TorchRows, is_tensor
 

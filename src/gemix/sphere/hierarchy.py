@@ -13,9 +13,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from gemix.sphere.branches import branches, check_sizes, flat, name, part
-from gemix.sphere.dual import softmax
 from gemix.sphere.estimator import SphereClusterer
 from gemix.sphere.gem import GEM
+from gemix.sphere.scores import softmax
 from gemix.sphere.storage import load_arrays, save_arrays
 
 

@@ -18,7 +18,8 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.sphere.dual import ArrayScores, Assignment, softmax, solve_dual
+from gemix.sphere.dual import Assignment, solve_dual
+from gemix.sphere.scores import ArrayScores, softmax
 
 Floats = NDArray[np.float64]
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemix.sphere.chunks import in_order
-from gemix.sphere.dual import ArrayScores, Scores
+from gemix.sphere.near import NearPasses
+from gemix.sphere.scores import ArrayScores, Scores
 
 Floats = NDArray[np.float64]
 
@@ -40,6 +41,7 @@ class Rows:
         d: dimension.
         dtype: float64 where X is float64, else float32; scores and products use it, sums over rows are float64.
         weights: (n,) float64, sums to 1.
+        inverse_norms: 1 / |X_i|, (n,) in `dtype`.
         count: number of rows with positive weight.
         total_weight: sum of the sample weights.
 
@@ -52,8 +54,9 @@ class Rows:
         self.n, self.d = X.shape
         self.dtype = np.dtype(np.float64 if X.dtype == np.float64 else np.float32)
         self._X = X
-        self._inverse_norms = np.concatenate(list(in_order(self._inverse_norm, self.slices())))
+        self.inverse_norms = np.concatenate(list(in_order(self._inverse_norm, self.slices())))
         self._weigh(sample_weight)
+        self._near_passes = NearPasses()
 
     def _weigh(self, sample_weight: NDArray[Any] | None) -> None:
         self.weights, self.count, self.total_weight = np.full(self.n, 1.0 / self.n), self.n, float(self.n)
@@ -63,7 +66,7 @@ class Rows:
             self.count = int(np.count_nonzero(self.weights))
 
     def _inverse_norm(self, rows: slice) -> NDArray[Any]:
-        chunk = self._block(rows)
+        chunk = self.block(rows)
         with np.errstate(over="ignore", invalid="ignore"):
             squares = np.einsum("ij,ij->i", chunk, chunk)
         if not np.all((squares > 1e-20) & (squares < 1e20)):
@@ -79,7 +82,8 @@ class Rows:
             raise ValueError(f"X contains rows of zeros, which have no direction; the first is row {row}")
         return (1.0 / norms).astype(self.dtype)
 
-    def _block(self, rows: slice) -> NDArray[Any]:
+    def block(self, rows: slice) -> NDArray[Any]:
+        """Return rows of X as they are, not made unit, in `dtype`."""
         return np.asarray(self._X[rows], dtype=self.dtype)
 
     def _chunk_values(self) -> int:
@@ -101,11 +105,12 @@ class Rows:
         out = Rows.__new__(Rows)
         out.n, out.d, out.dtype = len(index), self.d, self.dtype
         out._X = self._X[index]
+        out._near_passes = NearPasses()
         self._hand_over(index, out)
         return out
 
     def _hand_over(self, index: NDArray[np.intp], out: "Rows") -> None:
-        out._inverse_norms = self._inverse_norms[index]
+        out.inverse_norms = self.inverse_norms[index]
         out.weights = self.weights[index] / self.weights[index].sum()
         out.count = int(np.count_nonzero(out.weights))
 
@@ -128,12 +133,12 @@ class Rows:
 
     def take(self, index: NDArray[np.intp]) -> NDArray[Any]:
         """Return the unit rows at `index` (sorted or not), (m, d) in `dtype`."""
-        return np.asarray(self._X[index], dtype=self.dtype) * self._inverse_norms[index, None]
+        return np.asarray(self._X[index], dtype=self.dtype) * self.inverse_norms[index, None]
 
     def products(self, directions: NDArray[Any], rows: slice) -> NDArray[Any]:
         """Return x_i . directions_k for a chunk, (m, K) in `dtype`."""
-        out = self._block(rows) @ directions.astype(self.dtype).T
-        out *= self._inverse_norms[rows, None]
+        out = self.block(rows) @ directions.astype(self.dtype).T
+        out *= self.inverse_norms[rows, None]
         return out
 
     def scores(self, directions: NDArray[Any], bias: Floats) -> NDArray[Any]:
@@ -156,15 +161,18 @@ class Rows:
     def statistics(self, directions: Floats, bias: Floats, potentials: Floats) -> Statistics:
         """Assign every row by softmax(x_i . directions + bias - potentials), (K,), and sum up, reading X once.
 
-        Scores live as (K, m) blocks: reductions over K then run along whole vectors, and both products read the chunk
-        of X while it is in the cache.
+        Where all components count, scores live as (K, m) blocks: reductions over K then run along whole vectors, and
+        both products read the chunk of X while it is in the cache.
         """
         k = len(directions)
+        if not self._near_passes.is_dense:
+            log_sum, masses, sums = self._near_passes.statistics(self, directions, bias - potentials)
+            return Statistics(masses / self.n, sums / self.n, log_sum / self.n)
         wanted = directions.astype(self.dtype)
         shift = (bias - potentials).astype(self.dtype)[:, None]
 
         def part(rows: slice) -> tuple[float, Floats, NDArray[Any]]:
-            x, inverse = self._block(rows), self._inverse_norms[rows]
+            x, inverse = self.block(rows), self.inverse_norms[rows]
             weights = self.weights[rows]
             z = wanted @ x.T
             z *= inverse
@@ -193,8 +201,8 @@ class Rows:
             one_hot[np.arange(len(own)), own] = (weights * self.n).astype(self.dtype)
             masses = one_hot.sum(axis=0, dtype=np.float64)
             best = float(weights @ cosines[np.arange(len(own)), own])
-            one_hot *= self._inverse_norms[rows, None]
-            return best, masses, one_hot.T @ self._block(rows)
+            one_hot *= self.inverse_norms[rows, None]
+            return best, masses, one_hot.T @ self.block(rows)
 
         return self._total(part, len(directions))
 
@@ -211,8 +219,8 @@ class Rows:
         """Return r_k = sum_i w_i g_ik x_i, (K, d) float64; `responsibilities(rows)` gives g for a chunk, (m, K)."""
 
         def part(rows: slice) -> NDArray[Any]:
-            scale = (self.weights[rows] * self._inverse_norms[rows])[:, None]
-            out: NDArray[Any] = (responsibilities(rows) * scale).astype(self.dtype).T @ self._block(rows)
+            scale = (self.weights[rows] * self.inverse_norms[rows])[:, None]
+            out: NDArray[Any] = (responsibilities(rows) * scale).astype(self.dtype).T @ self.block(rows)
             return out
 
         total: Floats | None = None

@@ -7,9 +7,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.sphere.dual import Assignment, Scores, certify, solve_dual
+from gemix.sphere.dual import Assignment, certify, solve_dual
 from gemix.sphere.mm import MirrorAscent
 from gemix.sphere.rows import Rows
+from gemix.sphere.scores import Scores
 
 Floats = NDArray[np.float64]
 

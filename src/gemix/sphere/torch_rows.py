@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.sphere.dual import Scores
 from gemix.sphere.rows import Rows, Statistics
+from gemix.sphere.scores import Scores
 
 if TYPE_CHECKING:
     import torch
@@ -48,13 +48,14 @@ class TorchRows(Rows):
         self._X = X
         self.n, self.d = X.shape
         self.dtype = np.dtype(np.float64 if double else np.float32)
-        self._inverse_norms = np.concatenate([self._inverse_norm(rows) for rows in self.slices()])
+        self.inverse_norms = np.concatenate([self._inverse_norm(rows) for rows in self.slices()])
         self._weigh(sample_weight)
 
     def _chunk_values(self) -> int:
         return _CHUNK_VALUES.get(self.device.type, _CHUNK_VALUES["cuda"])
 
-    def _block(self, rows: slice) -> NDArray[Any]:
+    def block(self, rows: slice) -> NDArray[Any]:
+        """Return rows of X on the host, not made unit, in `dtype`."""
         block: NDArray[Any] = self._tensor(rows).cpu().numpy()
         return block
 
@@ -74,7 +75,7 @@ class TorchRows(Rows):
     @cached_property
     def _scale(self) -> "torch.Tensor":
         """Inverse norms on the device, (n,)."""
-        return self._on_device(self._inverse_norms)
+        return self._on_device(self.inverse_norms)
 
     @cached_property
     def _relative_weights(self) -> "torch.Tensor":
@@ -113,7 +114,7 @@ class TorchRows(Rows):
     def take(self, index: NDArray[np.intp]) -> NDArray[Any]:
         """Return the unit rows at `index` on the host, (m, d) in `dtype`."""
         rows: NDArray[Any] = self._tensor(index).cpu().numpy()
-        return rows * self._inverse_norms[index, None]
+        return rows * self.inverse_norms[index, None]
 
     def products(self, directions: NDArray[Any], rows: slice) -> NDArray[Any]:
         """Return x_i . directions_k for a chunk on the host, (m, K) in `dtype`."""

@@ -1,0 +1,272 @@
+"""Compiled loops over rows whose assignments are nearly hard: what weighs nothing is not computed.
+
+With K components and reach T = log(K / eps), scores more than T below a row's largest together weigh less than eps, the
+rounding unit of the type: sums without them are the sums. At concentrations in the hundreds a handful of K remain.
+"""
+
+import math
+from typing import Any, Final
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+# All is finite (rows are checked when they come in) but the -inf that a maximum starts from, and sums may be
+# taken in any fixed order.
+_OPTIONS: Final[dict[str, Any]] = {
+    "nogil": True,
+    "error_model": "numpy",
+    "fastmath": {"nnan", "nsz", "reassoc", "contract"},
+}
+
+
+def _compiled(function: Any) -> Any:
+    """Compile at the first call; keep the result on disk where the package's folder or the user's cache is writable."""
+    try:
+        return njit(cache=True, **_OPTIONS)(function)
+    except RuntimeError:
+        return njit(**_OPTIONS)(function)
+
+
+def index_type(n_clusters: int) -> Any:
+    """Return the type in which component numbers are listed."""
+    return np.uint16 if n_clusters <= 1 << 16 else np.uint32
+
+
+def reach(n_clusters: int, dtype: np.dtype[Any]) -> float:
+    """Return T, in nats."""
+    return math.log(n_clusters / float(np.finfo(dtype).eps))
+
+
+@_compiled
+def sum_rows(
+    products: NDArray[Any], x: NDArray[Any], inverse: NDArray[Any], weights: NDArray[np.float64], shift: NDArray[Any],
+    reach: float, masses: NDArray[np.float64], sums: NDArray[Any],
+) -> tuple[float, int]:  # fmt: skip
+    """Assign rows by softmax(scores), scores_ik = inverse_i products_ik + shift_k, and add up.
+
+    Args:
+        products: x_i . v_k, (m, K); overwritten.
+        x: (m, d).
+        inverse: 1 / |x_i|, (m,).
+        weights: (m,).
+        shift: (K,).
+        reach: T.
+        masses: gains sum_i w_i g_ik, (K,).
+        sums: gains sum_i w_i g_ik x_i / |x_i|, (K, d).
+
+    Returns:
+        sum_i w_i logsumexp_k s_ik, and how many assignments were within reach.
+
+    """
+    m, k = products.shape
+    near = np.empty(k, np.int64)
+    log_sum, entries = 0.0, 0
+    for i in range(m):
+        scores, a = products[i], inverse[i]
+        top = scores[0] * a + shift[0]
+        for j in range(k):
+            s = scores[j] * a + shift[j]
+            scores[j] = s
+            top = max(top, s)
+        cut = top - reach
+        count = 0
+        for j in range(k):
+            near[count] = j
+            count += scores[j] >= cut
+        log_sum += _add(scores, near, count, top, x[i], a, weights[i], masses, sums)
+        entries += count
+    return log_sum, entries
+
+
+@_compiled
+def _add(
+    scores: NDArray[Any], near: NDArray[np.int64], count: int, top: float, x: NDArray[Any], a: float, weight: float,
+    masses: NDArray[np.float64], sums: NDArray[Any],
+) -> float:  # fmt: skip
+    """Add one row with the components `near[:count]`; return its weighted logsumexp."""
+    total = 0.0
+    for j in range(count):
+        e = math.exp(scores[near[j]] - top)
+        scores[near[j]] = e
+        total += e
+    scale = weight / total
+    for j in range(count):
+        k = near[j]
+        g = scale * scores[k]
+        masses[k] += g
+        step = sums.dtype.type(g * a)
+        for c in range(len(x)):
+            sums[k, c] += step * x[c]
+    return weight * (math.log(total) + top)
+
+
+@_compiled
+def sum_near_rows(
+    x: NDArray[Any], inverse: NDArray[Any], weights: NDArray[np.float64], directions: NDArray[Any], shift: NDArray[Any],
+    starts: NDArray[np.int64], near: NDArray[np.unsignedinteger[Any]], tops: NDArray[Any], fall: float,
+    restless: NDArray[np.int64], is_restless: NDArray[np.bool_], products: NDArray[Any],
+    reach: float, masses: NDArray[np.float64], sums: NDArray[Any],
+) -> tuple[float, int]:  # fmt: skip
+    """Do what `sum_rows` does, asking for each row only the components that can be within reach.
+
+    Args:
+        x: see `sum_rows`.
+        inverse: see `sum_rows`.
+        weights: see `sum_rows`.
+        directions: v, (K, d).
+        shift: see `sum_rows`.
+        starts: row i has the components near[starts[i] : starts[i + 1]] listed; none means that all are to be asked.
+        near: component numbers, rising in each row.
+        tops: largest score of each row when the lists were made, (m,).
+        fall: if a row's largest score is lower than then by more, all components are asked.
+        restless: components to be asked for every row, (r,).
+        is_restless: whether a component is among them, (K,).
+        products: x_i . v_k for these, (m, r).
+        reach: see `sum_rows`.
+        masses: see `sum_rows`.
+        sums: see `sum_rows`.
+
+    Returns:
+        sum_i w_i logsumexp_k s_ik, and for how many rows all components were asked.
+
+    """
+    k = len(directions)
+    scores = np.empty(k, x.dtype)
+    asked, chosen = np.empty(k, np.int64), np.empty(k, np.int64)
+    log_sum, full = 0.0, 0
+    for i in range(len(x)):
+        a = inverse[i]
+        count = 0
+        top = -np.inf
+        if starts[i + 1] > starts[i]:
+            for p in range(starts[i], starts[i + 1]):
+                j: Any = np.int64(near[p])
+                if not is_restless[j]:
+                    s = _dot(directions[j], x[i]) * a + shift[j]
+                    scores[j] = s
+                    top = max(top, s)
+                    asked[count] = j
+                    count += 1
+            for r in range(len(restless)):
+                j = restless[r]
+                s = products[i, r] * a + shift[j]
+                scores[j] = s
+                top = max(top, s)
+                asked[count] = j
+                count += 1
+        if count == 0 or top < tops[i] - fall:
+            full += 1
+            count = k
+            for j in range(k):
+                s = _dot(directions[j], x[i]) * a + shift[j]
+                scores[j] = s
+                top = max(top, s)
+                asked[j] = j
+        cut = top - reach
+        kept = 0
+        for p in range(count):
+            chosen[kept] = asked[p]
+            kept += scores[asked[p]] >= cut
+        log_sum += _add(scores, chosen, kept, top, x[i], a, weights[i], masses, sums)
+    return log_sum, full
+
+
+@_compiled
+def _dot(a: NDArray[Any], b: NDArray[Any]) -> Any:
+    total = a.dtype.type(0)
+    for c in range(len(a)):
+        total += a[c] * b[c]
+    return total
+
+
+@_compiled
+def list_near(
+    products: NDArray[Any], inverse: NDArray[Any], shift: NDArray[Any], reach: float, limit: int,
+    tops: NDArray[Any], starts: NDArray[np.int64], near: NDArray[np.unsignedinteger[Any]],
+) -> None:  # fmt: skip
+    """List the components whose scores, inverse_i products_ik + shift_k, are within reach of a row's largest.
+
+    Args:
+        products: (m, K).
+        inverse: (m,).
+        shift: (K,).
+        reach: how far below.
+        limit: a row with more has none listed.
+        tops: gets the largest, (m,).
+        starts: gets where the lists start in `near`, (m + 1,).
+        near: gets the component numbers, (m limit,); what lies beyond starts[m] has no meaning.
+
+    """
+    m, k = products.shape
+    starts[0] = 0
+    for i in range(m):
+        scores, a = products[i], inverse[i]
+        top = scores[0] * a + shift[0]
+        for j in range(k):
+            top = max(top, scores[j] * a + shift[j])
+        tops[i] = top
+        cut = top - reach
+        at = starts[i]
+        count = 0
+        for j in range(k):
+            if scores[j] * a + shift[j] >= cut:
+                if count < limit:
+                    near[at + count] = j
+                count += 1
+        starts[i + 1] = at + (count if count <= limit else 0)
+
+
+@_compiled
+def sum_listed(
+    scores: NDArray[Any], potentials: NDArray[np.float64], weights: NDArray[np.float64], starts: NDArray[np.int64],
+    near: NDArray[np.unsignedinteger[Any]], reach: float, masses: NDArray[np.float64], gram: NDArray[np.float64],
+) -> float:  # fmt: skip
+    """Assign rows by softmax(scores - potentials) among the components listed for them, and add up.
+
+    Args:
+        scores: (m, K).
+        potentials: b, (K,).
+        weights: (m,).
+        starts: see `list_near`; of a row without a list all components are asked.
+        near: see `list_near`.
+        reach: T.
+        masses: gains sum_i w_i g_ik, (K,).
+        gram: gains the lower triangle of sum_i w_i g_i g_i^T, (K, K); without entries it is not wanted.
+
+    Returns:
+        sum_i w_i logsumexp_k (s_ik - b_k).
+
+    """
+    k = len(potentials)
+    z = np.empty(k)
+    asked, chosen = np.empty(k, np.int64), np.empty(k, np.int64)
+    log_sum = 0.0
+    for i in range(len(scores)):
+        listed = starts[i + 1] - starts[i]
+        n = listed if listed else k
+        top = -np.inf
+        for p in range(n):
+            j = np.int64(near[starts[i] + p]) if listed else p
+            asked[p] = j
+            z[p] = scores[i, j] - potentials[j]
+            top = max(top, z[p])
+        total = 0.0
+        count = 0
+        for p in range(n):
+            below = z[p] - top
+            if below >= -reach:
+                e = math.exp(below)
+                total += e
+                z[count] = e  # count <= p: what is overwritten has been read
+                chosen[count] = asked[p]
+                count += 1
+        log_sum += weights[i] * (math.log(total) + top)
+        for a in range(count):
+            g = z[a] / total
+            masses[chosen[a]] += weights[i] * g
+            if gram.size:
+                step = weights[i] * g / total
+                for b in range(a + 1):
+                    gram[chosen[a], chosen[b]] += step * z[b]
+    return log_sum
