@@ -34,9 +34,10 @@ check: .venv/test
 
 # Needs uv; run it after changing a dependency.
 lock:
-	uv pip compile pyproject.toml --extra embed --universal --python-version 3.11 --generate-hashes --no-header --quiet --upgrade --output-file lock/demo.txt
+	uv pip compile pyproject.toml --extra embed --universal --python-version 3.11 --generate-hashes --no-header --quiet --upgrade \
+		--constraint lock/constraints.txt --output-file lock/demo.txt
 	uv pip compile pyproject.toml --all-extras --group test --group lint --universal --python-version 3.11 --generate-hashes --no-header --quiet --upgrade \
-		--constraint lock/demo.txt --constraint lock/torch.txt --no-emit-package torch $(addprefix --no-emit-package ,$(CUDA)) --output-file lock/test.txt
+		--constraint lock/constraints.txt --constraint lock/demo.txt --constraint lock/torch.txt --no-emit-package torch $(addprefix --no-emit-package ,$(CUDA)) --output-file lock/test.txt
 
 clean:
 	rm -rf .venv demo build dist

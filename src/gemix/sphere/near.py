@@ -30,6 +30,7 @@ _DENSE: Final = 0.3
 # Below this many components a row's products with all of them cost no more than finding out which matter.
 _MIN_K: Final = 64
 _MARGIN: Final = 18.0  # nats
+_RISE: Final = 0.75  # share of the margin that a component that is not restless may have risen
 _MAX_LISTED: Final = 256  # components a row, and at most half of them; a row with more has all asked
 # Lists are used while at most these shares of the components are restless and of the rows have all components asked.
 _MAX_RESTLESS: Final = 0.15
@@ -74,7 +75,7 @@ class NearPasses:
         if self._lists:
             rise = np.linalg.norm(directions - self._lists.directions, axis=1) + shift - self._lists.shift
             common = float(np.median(shift - self._lists.shift))  # moves all scores alike
-            restless = rise - common > _MARGIN / 2
+            restless = rise - common > _MARGIN * _RISE
             if restless.mean() <= _MAX_RESTLESS:
                 quiet = float(rise[~restless].max()) - common
                 return self._near_pass(rows, directions, shift, restless, _MARGIN - quiet - common)

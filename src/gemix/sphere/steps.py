@@ -15,8 +15,8 @@ from gemix.sphere.scores import Scores
 Floats = NDArray[np.float64]
 
 # Rows on which potentials are solved for before every row is asked: at most this many, or this many scores.
-_REFERENCE_ROWS: Final = 1 << 15
-_REFERENCE_VALUES: Final = 1 << 25
+_REFERENCE_ROWS: Final = 1 << 14
+_REFERENCE_VALUES: Final = 1 << 26
 _PASSES: Final = 20
 _GAP: Final = 1e-8  # of the last E-step, relative to the objective
 
