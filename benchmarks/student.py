@@ -1,27 +1,35 @@
-"""What makes the student follow its teacher: which documents, which labels, how much text.
+"""How closely students follow their teacher, and what makes them.
 
     gemix run PAGES.jsonl.zst --out run/ --clusters 24 --balance 5000
     python benchmarks/student.py run/ --out docs/tables/student.md
 
-Students are trained on documents of the run's seed sample and measured on those that `gemix distill` holds out.
+Students learn from documents of the run's seed sample and are measured on those that `gemix distill` holds out. A
+second teacher with 200 domains is fitted to the same embeddings. `--windows N` embeds N further windows of the long
+documents among those learned from, and one of the long documents held out: that takes minutes. Embeddings are kept in
+the run folder.
 """
 
 import argparse
+import hashlib
+import os
 import platform
+import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gemix import GEM, KMeans, SphericalKMeans
+from gemix import GEM
 from gemix.config import resolve
 from gemix.corpus.atomic import write_text
+from gemix.corpus.reader import read_batches
+from gemix.corpus.shards import resolve_shards
 from gemix.corpus.window import Window
-from gemix.student.evaluate import evaluate, held_out
-from gemix.student.fasttext_student import FastTextStudent
-from gemix.student.normaliser import Normaliser
-from gemix.student.train import DROPPED_WORDS, MAX_COPIES, QUOTA, noisy_copies, select_training, soften
+from gemix.embed import embed_further, make_embedder
+from gemix.student import Glossary, Lesson, frequent_words, held_out, train_student
 from gemix.taxonomy import influence_scores
 
 
@@ -30,43 +38,107 @@ class Bench:
 
     def __init__(self, run: Path) -> None:
         self.config = resolve({}, stored=run / "config.yaml")
-        self.teacher = GEM.load(run / "teacher")
-        self.x = np.load(run / "embeddings" / "seed.npy")
-        documents = pq.read_table(run / "seed.parquet", columns=["id", "text"])
-        self.texts = documents["text"].to_pylist()
-        self.test = held_out(documents["id"].to_pylist())
-        self.normaliser = Normaliser(Window(self.config.window))
-        self.words = [self.normaliser(text).split() for text in self.texts]
-        self.scores = influence_scores(self.x, self.teacher)
+        self.run = run
+        self.documents = pq.read_table(run / "seed.parquet", columns=["id", "text", "shard", "row"])
+        self.vectors = np.load(run / "embeddings" / "seed.npy").astype(np.float64)
+        self.test = held_out(self.documents["id"].to_pylist())
+        self.window = Window(self.config.window)
+        self.embedder = make_embedder(self.config.embedder, workers=self.config.workers, seed=self.config.seed)
+        learned = self.documents.filter(pa.array(~self.test))["text"].to_pylist()
+        self.words, self.frequencies = frequent_words(learned, self.window)
+        self.word_vectors = self.embed(pa.table({"id": self.words, "text": self.words}), "words")
         self.lines: list[str] = []
 
-    def measure(
-        self, title: str, opinions: np.ndarray, *, soft: bool, dropped: float, copies: int, rows: np.ndarray
-    ) -> None:
-        """Train a student on `rows` and add a line to the table."""
-        k = opinions.shape[1]
-        drawn = soften(opinions[rows]) if soft else np.eye(k)[opinions[rows].argmax(axis=1)]
-        words = [self.words[row] for row in rows]
-        start = time.perf_counter()
-        examples = noisy_copies(words, drawn, copies, dropped, np.random.default_rng(0))
-        student = FastTextStudent.train(examples, [str(i) for i in range(k)], self.normaliser)
-        seconds = time.perf_counter() - start
-        texts = [self.texts[row] for row in np.flatnonzero(self.test)]
-        result = evaluate(student, texts, opinions[self.test], len(rows))
-        # A clusterer that is always certain has no quarters.
-        certain = opinions.max(axis=1).min() == 1.0
+    def embed(self, documents: pa.Table, name: str) -> np.ndarray:
+        """Return vectors of documents in the space of the run, kept in the run folder."""
+        folder = self.run / "embeddings" / name
+        space = self.run / "embeddings"
+        result = embed_further(documents, self.embedder, folder, seed=self.documents, space=space)
+        assert len(result.rows) == len(documents), "every document needs a vector"
+        return np.load(result.path).astype(np.float64)
+
+    def lesson(self, teacher: GEM) -> Lesson:
+        """Return the teacher's view of the seed documents."""
+        scores = influence_scores(self.vectors, teacher)
+        return Lesson(self.documents, teacher.predict_proba(self.vectors), scores, teacher.transform(self.vectors))
+
+    def glossary(self, teacher: GEM, documents: pa.Table | None = None) -> Glossary:
+        """Return the teacher's view of the words of the documents learned from, or of some of them."""
+        words, frequencies = self.words, self.frequencies
+        if documents is not None:
+            words, frequencies = frequent_words(documents["text"].to_pylist(), self.window)
+        position = {word: i for i, word in enumerate(self.words)}
+        kept = [i for i, word in enumerate(words) if word in position]
+        vectors = self.word_vectors[[position[words[i]] for i in kept]]
+        return Glossary([words[i] for i in kept], frequencies[kept], teacher.predict_proba(vectors))
+
+    def measure(self, title: str, lesson: Lesson, **options: object) -> None:
+        """Train a student and add a line to the table."""
+        k = lesson.responsibilities.shape[1]
+        start = time.process_time()
+        with tempfile.TemporaryDirectory() as folder:
+            result = train_student(lesson, [str(i) for i in range(k)], Path(folder), window=self.window, **options)
+        seconds = time.process_time() - start
+        certain = lesson.responsibilities.max(axis=1).min() == 1.0  # has no quarters
         quarters = "" if certain else " ".join(f"{100 * value:.0f}" for value in result.by_confidence)
         self.lines.append(
-            f"| {title} | {len(rows):,} | {100 * result.top1:.1f} | {100 * result.top3:.1f} "
-            f"| {result.mass_drift:.3f} | {quarters} | {seconds:.0f} |"
+            f"| {title} | {result.training_documents:,} | {100 * result.top1:.1f} | {100 * result.top3:.1f} "
+            f"| {result.mass_drift:.3f} | {result.cosine_regret:.4f} | {result.calibration_error:.3f} | {quarters} "
+            f"| {seconds:.0f} |"
         )
         print(self.lines[-1], flush=True)
 
-    def best(self, labels: np.ndarray, fraction: float = 1.0) -> np.ndarray:
-        """Return this fraction of every domain's training documents, the most typical first."""
-        rows = np.flatnonzero(~self.test)
-        kept = [m[np.argsort(-self.scores[m], kind="stable")] for m in (rows[labels[rows] == k] for k in set(labels))]
-        return np.sort(np.concatenate([m[: int(np.ceil(fraction * len(m)))] for m in kept]))
+    def part(self, lesson: Lesson, share: float) -> Lesson:
+        """Return the held-out documents and this share of the others."""
+        kept = self.test.copy()
+        learned = np.random.default_rng(0).permutation(np.flatnonzero(~self.test))
+        kept[learned[: int(share * len(learned))]] = True
+        return Lesson(
+            lesson.documents.filter(pa.array(kept)),
+            lesson.responsibilities[kept],
+            lesson.scores[kept],
+            lesson.cosines[kept],
+        )
+
+    def windows(self) -> tuple[pa.Table, pa.Table]:
+        """Return further windows of the documents learned from, in the order of a hash, and second ones held out."""
+        held = dict(zip(self.documents["id"].to_pylist(), self.test, strict=True))
+        size = self.config.window
+        more: list[tuple[str, str, str]] = []
+        second: list[tuple[str, str, str]] = []
+        for shard in resolve_shards(self.config.inputs):
+            for batch in read_batches(shard, text_key=self.config.text_key, id_key=self.config.id_key):
+                for document_id, text in zip(batch.ids.to_pylist(), batch.texts.to_pylist(), strict=True):
+                    if text is None or document_id not in held:
+                        continue
+                    whole = " ".join(text.split())
+                    starts = range(size, min(len(whole) - 3 * size // 10 + 1, 20 * size), size)
+                    parts = [(f"{document_id}:{at}", document_id, whole[at : at + size].strip()) for at in starts]
+                    if held[document_id]:
+                        second += parts[:1]
+                    else:
+                        more += parts
+        return _table(more), _table(second)
+
+
+def _table(rows: list[tuple[str, str, str]]) -> pa.Table:
+    """Return ids and texts in the order of a hash of the first entry."""
+    rows = sorted(rows, key=lambda row: hashlib.blake2b(row[0].encode(), digest_size=8).digest())
+    return pa.table({"id": [row[1] for row in rows], "text": [row[2] for row in rows]})
+
+
+def itself(bench: Bench, teacher: GEM, second: pa.Table, vectors: np.ndarray) -> str:
+    """Say how often the teacher agrees with itself on the next window of held-out documents."""
+    position = {document_id: i for i, document_id in enumerate(bench.documents["id"].to_pylist())}
+    rows = [position[document_id] for document_id in second["id"].to_pylist()]
+    first = teacher.predict_proba(bench.vectors[rows]).argmax(axis=1)
+    ranked = np.argsort(-teacher.predict_proba(vectors), axis=1, kind="stable")[:, :3]
+    top1, top3 = np.mean(ranked[:, 0] == first), np.mean((ranked == first[:, None]).any(axis=1))
+    return (
+        f"The teacher itself, given the next {bench.config.window} characters of the {len(rows)} held-out documents "
+        f"that are long enough, gives the same domain to {100 * top1:.1f} % and has it among its first three for "
+        f"{100 * top3:.1f} %."
+    )
 
 
 def main() -> None:
@@ -74,47 +146,45 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--windows", type=int, default=0, help="embed so many further windows of the documents")
     arguments = parser.parse_args()
 
     bench = Bench(arguments.run)
-    k = bench.config.clusters
-    opinions = bench.teacher.predict_proba(bench.x)
-    labels = opinions.argmax(axis=1)
-    training = np.flatnonzero(~bench.test)
-    everything = select_training(labels, bench.scores, training, k)
-    plain = {"soft": False, "dropped": 0.0, "copies": 10}
-    noisy = {"soft": False, "dropped": DROPPED_WORDS, "copies": MAX_COPIES}
-    product = noisy | {"soft": True}
-
-    for fraction in (0.5, 0.8):
-        title = f"{fraction:.0%} of every domain by GIS, 10 epochs"
-        bench.measure(title, opinions, **plain, rows=bench.best(labels, fraction))
-    bench.measure(f"at most {QUOTA} equal shares a domain, 10 epochs", opinions, **plain, rows=everything)
-    bench.measure(f"+ {MAX_COPIES} copies, {DROPPED_WORDS:.0%} of words left out", opinions, **noisy, rows=everything)
-    bench.measure("+ labels drawn from softened responsibilities (gemix)", opinions, **product, rows=everything)
-    order = np.random.default_rng(0).permutation(everything)
-    for divisor in (2, 4):
-        rows = np.sort(order[: len(order) // divisor])
-        bench.measure(f"gemix on 1/{divisor} of these documents", opinions, **product, rows=rows)
-    for title, model in (
-        ("k-means", KMeans(k, random_state=0)),
-        ("spherical k-means", SphericalKMeans(k, random_state=0)),
-    ):
-        other = np.eye(k)[model.fit_predict(bench.x)]
-        rows = select_training(other.argmax(axis=1), bench.scores, training, k)
-        bench.measure(f"labels of {title}, {MAX_COPIES} copies, words left out", other, **noisy, rows=rows)
+    teacher = GEM.load(arguments.run / "teacher")
+    lesson = bench.lesson(teacher)
+    glossary = bench.glossary(teacher)
+    bench.measure("fastText (the paper's)", lesson, kind="fasttext")
+    bench.measure("hashed, documents alone", lesson)
+    bench.measure("hashed (gemix): + the teacher's view of single words", lesson, glossary=glossary)
+    hard = replace(lesson, responsibilities=np.eye(teacher.n_clusters)[lesson.responsibilities.argmax(axis=1)])
+    bench.measure("hashed, hard labels in place of soft ones", hard, glossary=glossary)
+    for divisor in (2, 4, 8):
+        some = bench.part(lesson, 1 / divisor)
+        learned = some.documents.filter(pa.array(~held_out(some.documents["id"].to_pylist())))
+        bench.measure(f"hashed on 1/{divisor} of these documents", some, glossary=bench.glossary(teacher, learned))
+    notes = []
+    if arguments.windows:
+        more, second = bench.windows()
+        more = more.slice(0, arguments.windows)
+        further = Lesson(more, teacher.predict_proba(bench.embed(more, "windows")))
+        bench.measure("hashed + further windows of these documents", lesson, glossary=glossary, further=further)
+        notes = ["", itself(bench, teacher, second, bench.embed(second, "second_windows"))]
+    many = GEM(200, balance="auto", random_state=0).fit(bench.vectors)
+    lesson = bench.lesson(many)
+    bench.measure("K = 200: fastText", lesson, kind="fasttext")
+    bench.measure("K = 200: hashed (gemix)", lesson, glossary=bench.glossary(many))
 
     header = [
-        f"K = {k}, lambda = {bench.config.balance}, {len(bench.x):,} documents of which {bench.test.sum():,} are held "
-        f"out, window {bench.config.window}; percent. Quarters: top-1 by the teacher's own confidence, from the least "
-        f"sure quarter of the held-out documents to the surest. Python {platform.python_version()}, "
-        f"{platform.machine()}.",
+        f"K = {bench.config.clusters}, lambda = {bench.config.balance}, {len(bench.documents):,} documents of which "
+        f"{bench.test.sum():,} are held out, window {bench.config.window}; shares in percent. Quarters: top-1 by the "
+        "teacher's own confidence, from the least sure quarter of the held-out documents to the surest. "
+        f"Seconds of CPU. Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} cores.",
         "",
-        "| student | documents | top-1 | top-3 | mass drift | top-1 by quarter | seconds |",
-        "|---|--:|--:|--:|--:|--:|--:|",
+        "| student | documents | top-1 | top-3 | mass drift | cosine regret | calibration error | quarters | seconds |",
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
     if arguments.out:
-        write_text(arguments.out, "\n".join([*header, *bench.lines]) + "\n")
+        write_text(arguments.out, "\n".join([*header, *bench.lines, *notes]) + "\n")
 
 
 if __name__ == "__main__":

@@ -129,7 +129,7 @@ def test_stages_one_by_one_with_yaml_give_the_same_bytes(finished, corpus, tmp_p
     code, _, err = gemix("label", corpus, "--student", run / "student", "--out", run / "labels", "-j", "2")
     assert code == 0, err
     assert label_bytes(run) == label_bytes(finished)
-    for name in ("taxonomy.json", "teacher/model.safetensors", "student/model.bin", "seed.parquet"):
+    for name in ("taxonomy.json", "teacher/model.safetensors", "student/model.safetensors", "seed.parquet"):
         assert (run / name).read_bytes() == (finished / name).read_bytes()
 
 
@@ -140,7 +140,7 @@ def test_order_and_number_of_shards_do_not_change_the_teacher(finished, tmp_path
         write_jsonl(tmp_path / "other" / f"part-{part}.jsonl", documents[::-1][part::5])
     code, _, err = gemix("run", tmp_path / "other", "--out", tmp_path / "run", *SMALL)
     assert code == 0, err
-    for name in ("teacher/model.safetensors", "student/model.bin"):
+    for name in ("teacher/model.safetensors", "student/model.safetensors"):
         assert (tmp_path / "run" / name).read_bytes() == (finished / name).read_bytes()
 
 

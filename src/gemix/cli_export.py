@@ -88,7 +88,7 @@ def sample(
     size = tokens if tokens is not None else content.budget_tokens
     if not size:
         raise GemixError(f"how large? {mixture} has no budget: --tokens N")
-    given = inputs or _inputs_of_run(labels.parent)
+    given = inputs or inputs_of_run(labels.parent)
     shards = resolve_shards(given)
     refuse_overlap(shards, given, out)
     settings = SampleSettings(size, seed, max_epochs, format, file_tokens, domain_key)
@@ -100,7 +100,13 @@ def sample(
     _print_shares(report)
 
 
-def _inputs_of_run(run: Path) -> list[str]:
+def inputs_of_run(run: Path) -> list[str]:
+    """Return the inputs that a run was made with.
+
+    Raises:
+        GemixError: it is no run folder.
+
+    """
     path = run / "config.yaml"
     inputs = read_yaml(path).get("inputs") if path.exists() else None
     if not inputs:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from gemix import cli_mix_runs
+from gemix import cli_mix_runs, cli_taxonomy
 from gemix.cli_mix_common import (
     Budget,
     Domains,
@@ -125,7 +125,7 @@ def regmix(
 
     Example: `gemix mix regmix run/domains.csv --mixtures ratios.csv --metrics metrics.csv --target valid_loss`
     """
-    from gemix.mix import strategies
+    from gemix.mix import strategies, surrogate_json
 
     if search not in ("simulate", "optimise"):
         raise ValueError(f"--search is simulate or optimise, not {search!r}")
@@ -139,10 +139,12 @@ def regmix(
     else:
         best = strategies.optimise(goal, box, partition.shares, kl, seed=seed)
         how = {"kl": kl}
-    say(f"predicted {objective} of the targets: {best.objective:.6g}")
+    std = float(goal.predict(best.weights[None])[1][0])
+    say(f"predicted {objective} of the targets: {best.objective:.6g}, standard deviation {std:.2g}")
     facts = {"runs": table.sources, "search": search, "seed": seed, **how}
-    quality["predicted"] = best.objective
-    finish("regmix", best.weights, partition, out, budget, max_epochs, plot, facts, quality)
+    quality |= {"predicted": best.objective, "predicted_std": std}
+    fitted = surrogate_json.dump(goal, list(targets), box)
+    finish("regmix", best.weights, partition, out, budget, max_epochs, plot, facts, quality, fitted)
 
 
 @app.command()
@@ -308,3 +310,4 @@ def mixmin(
 
 for _function in (cli_mix_runs.design, cli_mix_runs.suggest, cli_mix_runs.convert, cli_mix_runs.reuse):
     app.command()(_function)
+app.command()(cli_taxonomy.expand)

@@ -121,7 +121,7 @@ def fit_objective(
     fitted, quality = [], []
     for name, y in zip(targets, values.T, strict=True):
         check = surrogates.cross_validate(kind, table.W, y, seed=seed)
-        fitted.append(surrogates.surrogate(kind).mean_only().fit(table.W, y))
+        fitted.append(surrogates.surrogate(kind).fit(table.W, y))
         quality.append({"target": name, "weight": targets[name]} | check.to_dict())
         say(
             f"{name}: rank correlation {check.spearman:.3f} (95 % interval {check.low:.3f} to {check.high:.3f}) "
@@ -146,15 +146,21 @@ def finish(
     plot: Path | None,
     provenance: dict[str, Any] | None = None,
     surrogate: dict[str, Any] | None = None,
+    fitted: str | None = None,
 ) -> None:
-    """Write the mixture, draw it if asked, and print it."""
+    """Write the mixture, and the fitted surrogates beside it if there are any; draw it if asked, and print it."""
     import gemix
     from gemix.corpus.atomic import write_text
+    from gemix.mix import surrogate_json
     from gemix.mix.formats import mixture_json
     from gemix.mix.result import make_mixture
 
     tokens = None if budget is None else round(budget)
     facts = {"gemix": gemix.__version__, "max_epochs": max_epochs} | (provenance or {})
+    if surrogate is not None and fitted is not None:
+        write_text(surrogate_json.path_beside(out), fitted)
+        # Of the two files the mixture comes last: its fingerprint tells whether what lies beside it is its own.
+        surrogate = surrogate | {"sha256": hashlib.sha256(fitted.encode()).hexdigest()}
     mixture = make_mixture(strategy, weights, partition, tokens, surrogate, facts)
     write_text(out, mixture_json.dump(mixture))
     if plot is not None:

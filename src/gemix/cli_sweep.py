@@ -9,7 +9,8 @@ import typer
 
 from gemix.config import resolve
 from gemix.errors import GemixError
-from gemix.stages import RunFolder, say
+from gemix.run_folder import RunFolder
+from gemix.stages import say
 
 if TYPE_CHECKING:
     from gemix.sphere.sweep_result import Balance, Sweep

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -23,6 +24,8 @@ class RunConfig(BaseModel):
     inputs: list[str] = Field(default=[], description="files, folders or globs: .jsonl .jsonl.gz .jsonl.zst .parquet")
     text_key: str = Field("text", description="column that holds the text")
     id_key: str = Field("id", description="column that holds the document's id (missing: shard:row)")
+    source_key: str | None = Field(None, description="column to count by, beside the domain, while labelling")
+    date_key: str | None = Field(None, description="column of the date, to count by month while labelling")
     max_bad_fraction: float = Field(0.01, ge=0, le=1, description="share of unusable rows above which to stop")
     token_counter: str = Field("whitespace", description='"whitespace" or the path of a tokenizers JSON file')
     seed: int = Field(0, ge=0, lt=2**32, description="seed of the sample and of every random step")
@@ -50,6 +53,16 @@ class RunConfig(BaseModel):
     representatives_by: Literal["gis", "centre", "confidence", "random"] = Field(
         "gis", description="how representatives are ranked"
     )
+    student_kind: Literal["hashed", "fasttext"] = Field(
+        "hashed", description="hashed (quicker and more faithful) or fasttext (the paper's, a standard .bin)"
+    )
+    student_sample: int = Field(
+        0, ge=0, description="documents beyond the sample that the teacher labels for the hashed student to learn from"
+    )
+    llm_base_url: str | None = Field(
+        None, description="OpenAI-compatible endpoint that names domains, such as http://localhost:8000/v1"
+    )
+    llm_model: str | None = Field(None, description="its model; the key comes from GEMIX_LLM_API_KEY or OPENAI_API_KEY")
     workers: int = Field(default_factory=_cores, ge=1, description="threads that embed and processes that label")
 
     @model_validator(mode="after")
@@ -66,6 +79,24 @@ class RunConfig(BaseModel):
             raise ValueError(f"balance must be auto or a number >= 0, not {self.balance}")
         if self.solver == "mm" and self.balance == float("inf"):
             raise ValueError("an infinite balance needs solver exact")
+        return self
+
+    @model_validator(mode="after")
+    def _further_documents_are_for_hashed_students(self) -> Self:
+        if self.student_sample and self.student_kind != "hashed":
+            raise ValueError("a student-sample needs student-kind hashed")
+        return self
+
+    @model_validator(mode="after")
+    def _language_model_has_address_and_name(self) -> Self:
+        if (self.llm_base_url is None) != (self.llm_model is None):
+            raise ValueError("give llm-base-url and llm-model together")
+        if self.llm_base_url is not None:
+            address = urlsplit(self.llm_base_url)
+            if address.scheme not in ("http", "https") or not address.hostname:
+                raise ValueError(f"llm-base-url must begin with http:// or https://, not {self.llm_base_url!r}")
+            if address.username or address.password:
+                raise ValueError("llm-base-url must hold no key: settings are written to files; use GEMIX_LLM_API_KEY")
         return self
 
     def to_yaml(self) -> str:

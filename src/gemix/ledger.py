@@ -98,9 +98,12 @@ class Ledger:
         return dict(record["outputs"])
 
     def is_current(self, stage: Stage) -> bool:
-        """Return whether the stage is recorded with the same key and its outputs are as it left them."""
+        """Return whether the stage is recorded with the same key, came to its end, and its outputs are as it left them.
+
+        A stage whose facts say `unfinished` has its outputs, but something that it may still get by trying again.
+        """
         record = self.content["stages"].get(stage.name)
-        if record is None or record["key"] != stage.key():
+        if record is None or record["key"] != stage.key() or record["facts"].get("unfinished"):
             return False
         try:
             return all(self.hash_of(self.folder / path) == digest for path, digest in record["outputs"].items())

@@ -8,9 +8,8 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -18,61 +17,15 @@ import pyarrow.parquet as pq
 
 from gemix import config as settings
 from gemix.config import RunConfig
-from gemix.corpus.atomic import atomic_path, remove_leftovers
+from gemix.corpus.atomic import atomic_path, remove_leftovers, write_json
 from gemix.corpus.shards import Shard, refuse_overlap, resolve_shards
 from gemix.corpus.window import Window
 from gemix.errors import GemixError
 from gemix.ledger import Ledger, Stage, timed
 from gemix.progress import progress
+from gemix.run_folder import RunFolder
 
 Facts = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class RunFolder:
-    """Where everything of a run lies (see docs/formats.md)."""
-
-    root: Path
-
-    @property
-    def config(self) -> Path:
-        """The resolved settings."""
-        return self.root / "config.yaml"
-
-    @property
-    def sample(self) -> Path:
-        """The seed sample while it is being embedded."""
-        return self.root / "sample.parquet"
-
-    @property
-    def seed(self) -> Path:
-        """The embedded documents, in the order of the embeddings."""
-        return self.root / "seed.parquet"
-
-    @property
-    def embeddings(self) -> Path:
-        """Folder of seed.npy."""
-        return self.root / "embeddings"
-
-    @property
-    def teacher(self) -> Path:
-        """The fitted GEM."""
-        return self.root / "teacher"
-
-    @property
-    def student(self) -> Path:
-        """The distilled classifier."""
-        return self.root / "student"
-
-    @property
-    def labels(self) -> Path:
-        """Sidecars and markers."""
-        return self.root / "labels"
-
-    @property
-    def domains(self) -> Path:
-        """Documents and tokens of every domain."""
-        return self.root / "domains.csv"
 
 
 class Run:
@@ -88,7 +41,7 @@ class Run:
         self.paths = RunFolder(folder)
         self.config = config
         self.ledger = Ledger(folder)
-        for place in (folder, self.paths.embeddings, self.paths.teacher, self.paths.student):
+        for place in (folder, self.paths.embeddings, self.paths.teacher, self.paths.names, self.paths.student):
             remove_leftovers(place)
         settings.save(config, self.paths.config)
 
@@ -173,9 +126,10 @@ class Run:
             n_init=config.n_init,
             random_state=config.seed,
         )
-        with _iterations("fit"):
+        with _iterations("fit") as phases:
             model.fit(X, sample_weight=weights)
         model.save(self.paths.teacher)
+        write_json(self.paths.teacher / "trace.json", {"phases": phases})
         masses = metrics.masses(model.labels_, config.clusters, weights)
         facts = {
             "balance": model.balance_ if np.isfinite(model.balance_) else "inf",
@@ -199,38 +153,27 @@ class Run:
         self._do(stage, self._name)
 
     def _name(self) -> Facts:
+        from gemix.name_stage import make_namer, survey_options
         from gemix.taxonomy import build_taxonomy
 
-        taxonomy = build_taxonomy(
-            *self._seed(),
-            self._teacher(),
-            self.paths.root,
-            mode=self.config.representatives_by,
-            representatives=self.config.representatives,
-            seed=self.config.seed,
-        )
-        return {"domains": [domain.name for domain in taxonomy.domains]}
+        namer, options = make_namer(self.paths, self.config), survey_options(self.config)
+        taxonomy = build_taxonomy(*self._seed(), self._teacher(), self.paths.root, namer=namer, **options)
+        facts: Facts = {"domains": taxonomy.names}
+        if namer is not None:
+            say(namer.report())
+            facts |= {"llm": namer.facts(), "unfinished": bool(namer.failed)}
+        return facts
 
     def distill(self) -> None:
         """Teacher, taxonomy and seed documents -> student/."""
-        stage = distill_stage(self.ledger, self.config)
-        self._do(stage, self._distill)
+        shards = self.shards() if self.config.student_sample else []  # else the corpus need not be there
+        stage = distill_stage(self.ledger, self.config, shards)
+        self._do(stage, lambda: self._distill(shards))
 
-    def _distill(self) -> Facts:
-        from gemix.student import train_student
-        from gemix.taxonomy import influence_scores, load_taxonomy
+    def _distill(self, shards: list[Shard]) -> Facts:
+        from gemix.distill_stage import distill
 
-        documents, X = self._seed()
-        teacher = self._teacher()
-        evaluation = train_student(
-            documents,
-            teacher.predict_proba(X),
-            influence_scores(X, teacher, seed=self.config.seed),
-            [domain.name for domain in load_taxonomy(self.paths.root / "taxonomy.json").domains],
-            self.paths.student,
-            window=Window(self.config.window),
-            seed=self.config.seed,
-        )
+        evaluation = distill(self.paths, self.config, shards)
         say(
             f"student: agrees with the teacher on {100 * evaluation.top1:.1f} % of {evaluation.documents:,} held-out "
             f"documents (top 3: {100 * evaluation.top3:.1f} %), mass drift {evaluation.mass_drift:.3f}"
@@ -251,6 +194,8 @@ class Run:
                 self.paths.labels,
                 text_key=config.text_key,
                 id_key=config.id_key,
+                source_key=config.source_key,
+                date_key=config.date_key,
                 counter_spec=config.token_counter,
                 workers=config.workers,
                 max_bad_fraction=config.max_bad_fraction,
@@ -277,15 +222,10 @@ class Run:
         self.ledger.record(stage, seconds[0], facts)
 
     def _seed(self) -> tuple[pa.Table, np.ndarray]:
-        return pq.read_table(self.paths.seed), np.load(self.paths.embeddings / "seed.npy", mmap_mode="r")
+        return self.paths.read_seed()
 
     def _teacher(self) -> Any:
-        from gemix.sphere import GEM
-
-        try:
-            return GEM.load(self.paths.teacher)
-        except ValueError as error:
-            raise GemixError(str(error)) from error
+        return self.paths.read_teacher()
 
 
 def sample_stage(ledger: Ledger, config: RunConfig, shards: list[Shard]) -> Stage:
@@ -308,27 +248,35 @@ def embed_stage(ledger: Ledger, config: RunConfig, shards: list[Shard]) -> Stage
 def fit_stage(ledger: Ledger, config: RunConfig) -> Stage:
     """Return what the teacher depends on."""
     chosen = _pick(config, "clusters", "balance", "balance_by", "target", "temper", "solver", "n_init", "seed")
-    return Stage("fit", chosen, ledger.output_hashes("embed"), ["teacher/model.safetensors", "teacher/config.json"])
+    outputs = ["teacher/model.safetensors", "teacher/config.json", "teacher/trace.json"]
+    return Stage("fit", chosen, ledger.output_hashes("embed"), outputs)
 
 
 def name_stage(ledger: Ledger, config: RunConfig) -> Stage:
     """Return what the taxonomy depends on."""
-    chosen = _pick(config, "representatives", "representatives_by", "seed")
+    chosen = _pick(config, "representatives", "representatives_by", "seed", "llm_model")
     inputs = ledger.output_hashes("embed") | ledger.output_hashes("fit")
     return Stage("name", chosen, inputs, ["taxonomy.json", "taxonomy.md", "audit.parquet"])
 
 
-def distill_stage(ledger: Ledger, config: RunConfig) -> Stage:
+def distill_stage(ledger: Ledger, config: RunConfig, shards: list[Shard]) -> Stage:
     """Return what the student depends on."""
+    from gemix.student.base import MODELS
+
     inputs = ledger.output_hashes("embed") | ledger.output_hashes("fit") | ledger.output_hashes("name")
-    outputs = ["student/model.bin", "student/config.json", "student/evaluation.json"]
-    return Stage("distill", _pick(config, "window", "seed"), inputs, outputs)
+    chosen = _pick(config, "window", "seed", "student_kind", "student_sample")
+    if config.student_sample:
+        chosen |= _pick(config, "text_key", "id_key")
+        inputs |= ledger.hashes_of(shards)
+    outputs = [f"student/{MODELS[config.student_kind]}", "student/config.json", "student/evaluation.json"]
+    return Stage("distill", chosen, inputs, outputs)
 
 
 def label_stage(ledger: Ledger, config: RunConfig, shards: list[Shard]) -> Stage:
     """Return what the labels depend on."""
     inputs = ledger.hashes_of(shards) | ledger.output_hashes("distill")
-    return Stage("label", _pick(config, "text_key", "id_key", "token_counter"), inputs, ["domains.csv"])
+    chosen = _pick(config, "text_key", "id_key", "source_key", "date_key", "token_counter")
+    return Stage("label", chosen, inputs, ["domains.csv"])
 
 
 def _pick(config: RunConfig, *keys: str) -> dict[str, Any]:
@@ -341,21 +289,27 @@ def say(message: str) -> None:
 
 
 @contextmanager
-def _iterations(description: str) -> Iterator[None]:
-    """Show the teacher's iterations, which it logs, as progress."""
+def _iterations(description: str) -> Iterator[list[dict[str, list[float | None]]]]:
+    """Show the teacher's iterations, which it logs, as progress; yield their objectives and duality gaps by phase."""
     logger = logging.getLogger("gemix.sphere")
     level = logger.level
+    phases: list[dict[str, list[float | None]]] = []
     with progress(description, unit="iterations") as advance:
 
         class Advance(logging.Handler):
             def emit(self, record: logging.LogRecord) -> None:
                 advance(1)
+                iteration, objective, gap = cast(tuple[int, float, float], record.args)
+                if iteration == 0:
+                    phases.append({"objective": [], "duality_gap": []})
+                phases[-1]["objective"].append(float(objective))
+                phases[-1]["duality_gap"].append(float(gap) if np.isfinite(gap) else None)
 
         handler = Advance()
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
         try:
-            yield
+            yield phases
         finally:
             logger.removeHandler(handler)
             logger.setLevel(level)

@@ -35,16 +35,23 @@ def read_all(shard: Shard, **options) -> list[tuple[str, str | None, Reason | No
     for batch in read_batches(shard, **options):
         check_batch(batch)
         assert batch.first_row == len(rows) + 1
-        rows.extend(zip(batch.ids, batch.texts, batch.reasons, strict=True))
+        rows.extend(zip(*columns(batch), strict=True))
     return rows
 
 
+def columns(batch: Batch) -> tuple[list[str], list[str | None], list[Reason | None]]:
+    """Return ids, texts and reasons as Python values."""
+    found = [reason and Reason(reason) for reason in batch.reasons.to_pylist()]
+    return batch.ids.to_pylist(), batch.texts.to_pylist(), found
+
+
 def check_batch(batch: Batch) -> None:
-    assert len(batch.ids) == len(batch.texts) == len(batch.reasons) == len(batch)
-    for row_id, text, reason in zip(batch.ids, batch.texts, batch.reasons, strict=True):
-        assert (text is None) == (reason is not None)
-        row_id.encode()
-        (text or "").encode()
+    for column in (batch.ids, batch.texts, batch.reasons):
+        assert column.type in (pa.string(), pa.large_string())
+        column.validate(full=True)
+        assert len(column) == len(batch)
+    assert batch.ids.null_count == 0
+    assert batch.texts.is_null().equals(batch.reasons.is_valid())
 
 
 def reasons(shard: Shard, **options) -> list[Reason | None]:

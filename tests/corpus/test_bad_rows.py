@@ -3,7 +3,7 @@ import pytest
 
 from gemix.corpus.bad_rows import BadRows, Example
 from gemix.corpus.reader import Reason
-from gemix.corpus.rows import Batch
+from gemix.corpus.rows import make_batch
 from gemix.errors import GemixError
 
 
@@ -26,9 +26,7 @@ def test_counts_and_first_examples():
 
 
 def test_a_batch_is_counted_with_its_row_numbers():
-    batch = Batch(101)
-    for text in ("good", None, Reason.BAD_JSON):
-        batch.append("s", None, text, {})
+    batch = make_batch("s", 101, [None] * 3, ["good", None, Reason.BAD_JSON])
     bad = BadRows()
     bad.add_batch("s.jsonl", batch)
     assert bad.describe() == "  bad_json: 1: s.jsonl:103\n  missing_text: 1: s.jsonl:102"

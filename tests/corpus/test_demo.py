@@ -104,7 +104,7 @@ def test_the_corpus_reads_back_and_is_the_same_each_time(library, capsys):
     assert paths == [library / f"out/docstrings-{i}.jsonl.zst" for i in range(3)]
     assert [len(read_all(shard)) for shard in resolve_shards([library / "out"])] == [4, 4, 3]
     (batch,) = read_batches(resolve_shards(paths)[0], with_extras=True)
-    assert (batch.ids[1], batch.extras[1]) == ("pkg:A.method", {"package": "pkg", "object": "A.method"})
+    assert (batch.ids[1].as_py(), batch.extras[1]) == ("pkg:A.method", {"package": "pkg", "object": "A.method"})
     assert "11 docstrings of 3 packages; 2 source files could not be parsed" in capsys.readouterr().err
     first = [path.read_bytes() for path in paths]
     assert [path.read_bytes() for path in write_demo_corpus(library / "out", shards=3)] == first

@@ -2,8 +2,9 @@ import hashlib
 import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
@@ -30,13 +31,35 @@ def test_whitespace():
     assert counter.count([]).shape == (0,)
 
 
-@given(st.text(alphabet="ab \n\u3000"), st.integers(1, 7))
-def test_long_texts_are_counted_in_pieces_with_the_same_result(text, size):
-    piece, tokens._PIECE = tokens._PIECE, size
-    try:
-        assert WhitespaceCounter().count([text]).tolist() == [len(text.split())]
-    finally:
-        tokens._PIECE = piece
+SPACES = "".join(chr(i) for i in range(0x110000) if chr(i).isspace())
+# Long enough for whole blocks of ASCII, and with neighbours of white space that are none.
+TEXTS = st.lists(
+    st.text(max_size=20)
+    | st.text(SPACES + "a\u0084\u167f\u200b\u2060\u3001\U00010000", max_size=40)
+    | st.text("ab \n\x1c", max_size=300)
+).map("".join)
+
+
+@settings(deadline=None)
+@given(st.lists(TEXTS, max_size=4))
+def test_words_are_those_of_split_in_whatever_array_the_texts_come(texts):
+    expected = [len(text.split()) for text in texts]
+    count = WhitespaceCounter().count
+    for kind in (pa.string(), pa.large_string(), pa.string_view()):
+        column = pa.array(["before", *texts, "after"], kind)[1:-1]
+        assert count(column).tolist() == expected
+    assert count(pa.chunked_array([texts, texts], pa.string())).tolist() == 2 * expected
+    assert count(texts).tolist() == expected
+
+
+def test_every_character_is_white_space_or_not_as_python_says():
+    texts = [f"a{chr(i)}b" for i in range(0x110000) if not 0xD800 <= i < 0xE000]
+    assert WhitespaceCounter().count(texts).tolist() == [len(text.split()) for text in texts]
+
+
+def test_without_a_compiler_the_count_is_the_same(monkeypatch):
+    monkeypatch.setattr(tokens, "can_compile", lambda: False)
+    assert WhitespaceCounter().count(pa.array(["one two", "", "\u3000a"])).tolist() == [2, 0, 1]
 
 
 def test_a_tokenizers_file(tmp_path, tokenizer, monkeypatch):

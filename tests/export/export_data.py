@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
+from gemix.corpus.buffers import text_list
 from gemix.corpus.shards import Shard, resolve_shards
 from gemix.corpus.tokens import token_counter
 from gemix.corpus.window import Window
@@ -31,7 +32,7 @@ class ReadingStudent:
     normaliser = Normaliser(Window())
 
     def predict(self, texts: Sequence[str], top: int = 1) -> tuple[np.ndarray, np.ndarray]:
-        labels = np.array([[NAMES.index(text.split(maxsplit=1)[0])] for text in texts], np.int32)
+        labels = np.array([[NAMES.index(text.split(maxsplit=1)[0])] for text in text_list(texts)], np.int32)
         return labels, np.ones((len(texts), 1), np.float32)
 
     def save(self, folder: Path) -> None:

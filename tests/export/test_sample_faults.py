@@ -22,7 +22,7 @@ from gemix.errors import GemixError
 from gemix.export import SampleSettings, sample_corpus
 from gemix.export.sample import gather, run, scatter, select
 from gemix.export.sample.budget import token_budgets
-from gemix.export.sample.labels import open_labels
+from gemix.label.labelled import open_labels
 from gemix.ledger import run_lock
 
 SCRIPT = str(Path(__file__).with_name("run_sample.py"))

@@ -15,9 +15,9 @@ from gemix.corpus.shards import Shard
 from gemix.errors import GemixError
 from gemix.export.sample import select
 from gemix.export.sample.budget import Budget, token_budgets
-from gemix.export.sample.labels import LabelledCorpus
 from gemix.export.sample.order import position, position_hash, selection_hash
 from gemix.export.sample.select import Selection, select_documents
+from gemix.label.labelled import LabelledCorpus
 
 
 class Given:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
+from gemix.corpus.buffers import Texts, text_list
 from gemix.corpus.window import Window
 from gemix.student.fasttext_student import FastTextStudent
 from gemix.student.normaliser import Normaliser
@@ -34,7 +35,8 @@ class FakeStudent:
     def __init__(self, watch: Callable[[Sequence[str]], None] = lambda texts: None) -> None:
         self.watch = watch
 
-    def predict(self, texts: Sequence[str], top: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    def predict(self, texts: Texts, top: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        texts = text_list(texts)
         self.watch(texts)
         counts = np.array([[sum(text.count(word) for word in words) for words in WORDS.values()] for text in texts])
         labels = np.argsort(-counts, axis=1, kind="stable")[:, :top].astype(np.int32)
@@ -86,9 +88,13 @@ def save_student(folder: Path, seed: int) -> Path:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Return every file below a folder, hidden ones included, by its relative path."""
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    """Return every file below a folder, hidden ones included but the lock, by its relative path."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != ".lock"
+    }
 
 
 def temporary_files(folder: Path) -> list[Path]:
-    return list(folder.rglob(".*"))
+    return [path for path in folder.rglob(".*") if path.name != ".lock"]

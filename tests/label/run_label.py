@@ -5,7 +5,7 @@ from pathlib import Path
 
 from gemix.corpus.shards import resolve_shards
 from gemix.errors import GemixError
-from gemix.label.local import label_corpus
+from gemix.label.launch import label_corpus
 
 if __name__ == "__main__":
     corpus, student, out, workers = sys.argv[1:]

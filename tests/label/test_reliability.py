@@ -6,6 +6,7 @@ import re
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,7 +19,7 @@ from label_data import contents, temporary_files, write_corpus
 
 from gemix.corpus.shards import Shard, resolve_shards
 from gemix.errors import GemixError
-from gemix.label.local import label_corpus
+from gemix.label.launch import label_corpus
 
 SCRIPT = str(Path(__file__).with_name("run_label.py"))
 SIZES = {"b.jsonl": 6000, "c.jsonl.gz": 9000, "sub/d.jsonl.zst": 12000, "sub/e.jsonl": 3000, "sub/f.jsonl": 400}
@@ -76,15 +77,14 @@ def until_gone(process: subprocess.Popen[str]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [1, 2])
-def test_killed_at_random_moments(
-    large_corpus: Path, student_folder: Path, expected: Path, tmp_path: Path, workers: int
+def test_workers_and_launcher_killed_at_random_moments(
+    large_corpus: Path, student_folder: Path, expected: Path, tmp_path: Path
 ) -> None:
-    rng = random.Random(workers)
+    rng = random.Random(0)
     out = tmp_path / "out"
     interrupted = 0
-    for finished in (0, 1, 3, 4):
-        process = launch(large_corpus, student_folder, out, workers)
+    for finished in (0, 2, 4):
+        process = launch(large_corpus, student_folder, out, 2)
         while process.poll() is None and not (out.exists() and len(list(out.rglob("*.json"))) >= finished):
             time.sleep(0.002)
         time.sleep(rng.uniform(0, 0.1))
@@ -98,7 +98,7 @@ def test_killed_at_random_moments(
             assert path.with_suffix(".parquet").read_bytes() == (expected / f"{name}.parquet").read_bytes()
     assert interrupted >= 2, "the kills came too late to test anything"
     inodes = {path: path.with_suffix(".parquet").stat().st_ino for path in complete}
-    process = launch(large_corpus, student_folder, out, workers)
+    process = launch(large_corpus, student_folder, out, 2)
     stdout, stderr = process.communicate(timeout=120)
     assert process.returncode == 0, stderr
     assert contents(out) == contents(expected)  # no temporary file is left, either
@@ -118,7 +118,7 @@ def test_a_worker_killed_in_the_middle_of_a_shard(
 
     def kill_one() -> None:
         until(lambda: temporary_files(out))
-        match = re.fullmatch(r"\.(.*)\.parquet\.tmp-(\d+)", temporary_files(out)[0].name)  # its work has just begun
+        match = re.fullmatch(r"\.(.*)\.parquet\.tmp-(\d+)-.*", temporary_files(out)[0].name)  # its work has just begun
         assert match
         os.kill(int(match[2]), signal.SIGKILL)
         killed.append(match[1])
@@ -156,23 +156,32 @@ def test_ctrl_c(large_corpus: Path, student_folder: Path, expected: Path, tmp_pa
 
 
 @pytest.mark.slow
-def test_workers_leave_when_their_launcher_is_killed(large_corpus: Path, student_folder: Path, tmp_path: Path) -> None:
+def test_workers_leave_when_their_launcher_is_killed(
+    large_corpus: Path, student_folder: Path, other_student_folder: Path, expected: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "out"
-    process = launch(large_corpus, student_folder, out, 2)
+    process = launch(large_corpus, other_student_folder, out, 2)
     until(lambda: temporary_files(out))
     process.kill()  # this one alone
     process.wait()
+    after = launch(large_corpus, student_folder, out, 1)  # it waits for them: they would write over its labels
+    _, stderr = after.communicate(timeout=120)
+    assert after.returncode == 0, stderr
     until_gone(process)
-    assert not temporary_files(out)
+    assert contents(out) == contents(expected)
 
 
 @pytest.mark.slow
 def test_two_launches_at_once(large_corpus: Path, student_folder: Path, expected: Path, tmp_path: Path) -> None:
-    runs = [launch(large_corpus, student_folder, tmp_path / "out", 1) for _ in range(2)]
-    for run in runs:
-        _, stderr = run.communicate(timeout=120)
-        assert run.returncode == 0, stderr
-    assert contents(tmp_path / "out") == contents(expected)
+    out = tmp_path / "out"
+    first = launch(large_corpus, student_folder, out, 2)
+    until(lambda: temporary_files(out))
+    second = launch(large_corpus, student_folder, out, 1)
+    _, stderr = second.communicate(timeout=120)
+    assert second.returncode == 1
+    assert f"error: process {first.pid} on {socket.gethostname()} is labelling into {out}" in stderr
+    assert first.wait(120) == 0
+    assert contents(out) == contents(expected)
 
 
 @pytest.mark.slow
@@ -213,7 +222,7 @@ def test_a_full_disk(large_corpus: Path, student_folder: Path, expected: Path, t
     assert "Traceback" not in done.stderr, done.stderr
     assert "No space left on device" in done.stderr
     names = {Path(line).name for line in done.stdout.split()}
-    assert not [name for name in names if name.startswith(".")]
+    assert [name for name in names if name.startswith(".")] == [".lock"]
     assert {name.removesuffix(".json") for name in names if name.endswith(".json")} <= {
         name.removesuffix(".parquet") for name in names
     }

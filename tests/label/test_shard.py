@@ -8,12 +8,13 @@ import pyarrow.parquet as pq
 import pytest
 from label_data import DOMAINS, FakeStudent, contents, make_rows, temporary_files, write_corpus
 
+from gemix.corpus.buffers import text_list
 from gemix.corpus.markers import Marker, file_sha256, marker_path, read_marker, sidecar_path
 from gemix.corpus.reader import read_batches
 from gemix.corpus.shards import Shard, resolve_shards
 from gemix.corpus.tokens import token_counter
 from gemix.errors import GemixError
-from gemix.label import shard as shard_module
+from gemix.label import sidecar
 from gemix.label.shard import SCHEMA, label_shard
 
 
@@ -31,9 +32,9 @@ def test_sidecar_is_row_by_row_what_reader_student_and_counter_say(
     table = pq.read_table(sidecar_path(tmp_path / "out", name))
     assert table.schema.equals(SCHEMA)
     (batch,) = read_batches(shard, batch_rows=10_000)
-    assert table["id"].to_pylist() == batch.ids
-    assert table["reason"].to_pylist() == batch.reasons
-    for row, text in zip(table.to_pylist(), batch.texts, strict=True):
+    assert table["id"].to_pylist() == batch.ids.to_pylist()
+    assert table["reason"].to_pylist() == batch.reasons.to_pylist()
+    for row, text in zip(table.to_pylist(), batch.texts.to_pylist(), strict=True):
         if text is None:
             assert (row["domain"], row["probability"], row["tokens"]) == (None, None, None)
         else:
@@ -91,7 +92,7 @@ def test_equal_inputs_give_equal_bytes_wherever_they_lie(tmp_path: Path) -> None
 
 
 def test_row_groups_have_a_fixed_size_and_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shard_module, "GROUP_ROWS", 2048)
+    monkeypatch.setattr(sidecar, "GROUP_ROWS", 2048)
     pq.write_table(
         pa.Table.from_pylist([row | {"id": row["id"].rjust(500, "x")} for row in make_rows(10_000, 0)]),
         tmp_path / "a.parquet",
@@ -109,12 +110,12 @@ def test_row_groups_have_a_fixed_size_and_memory_is_bounded(tmp_path: Path, monk
 
 
 def test_long_ids_close_a_row_group_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shard_module, "GROUP_BYTES", 100_000)
+    monkeypatch.setattr(sidecar, "GROUP_ID_BYTES", 100_000)
     rows = [row | {"id": "x" * 200 + row["id"]} for row in make_rows(2500, 0)]
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
     label(Shard("a", tmp_path / "a.parquet"), tmp_path / "out")
     file = pq.ParquetFile(tmp_path / "out/a.parquet")
-    assert file.num_row_groups == 3
+    assert file.num_row_groups == 6
     assert file.read()["id"].to_pylist() == [row["id"] for row in rows]
 
 
@@ -123,7 +124,7 @@ def test_tokens_are_those_of_the_named_counter(tmp_path: Path) -> None:
         name = "characters"
 
         def count(self, texts: Any) -> np.ndarray:
-            return np.array([len(text) for text in texts], np.int64)
+            return np.array([len(text) for text in text_list(texts)], np.int64)
 
     (tmp_path / "a.jsonl").write_text('{"text": "oven salt"}\n')
     marker = label(Shard("a", tmp_path / "a.jsonl"), tmp_path / "out", counter=Characters())

@@ -61,6 +61,39 @@ def test_the_three_files_agree(seed: tuple[pa.Table, np.ndarray, GEM], tmp_path:
     assert all(f"\n## {d.id}. {d.name}\n" in page for d in taxonomy.domains)
 
 
+@pytest.mark.parametrize("k", [1, 2, 3, 9])
+def test_the_tree_pools_its_domains(seed: tuple[pa.Table, np.ndarray, GEM], tmp_path: Path, k: int) -> None:
+    documents, X, _ = seed
+    taxonomy = build_taxonomy(documents, X, GEM(k, random_state=0).fit(X), tmp_path)
+    assert load_taxonomy(tmp_path) == taxonomy
+    nodes = taxonomy.tree.nodes
+    assert [node.id for node in nodes] == list(range(k, 2 * k - 1))
+    everything = [*taxonomy.domains, *nodes]
+    for node in nodes:
+        a, b = (everything[child] for child in node.children)
+        assert (node.documents, node.tokens) == (a.documents + b.documents, a.tokens + b.tokens)
+        assert node.named_by == "keywords"
+    assert [node.height for node in nodes] == sorted(node.height for node in nodes)
+    assert len({one.name for one in everything}) == 2 * k - 1
+    if nodes:
+        assert (nodes[-1].name, nodes[-1].documents) == ("all", 400)
+    for node in nodes[:-1]:  # named by words of its own documents
+        assert set(re.split("[- ]", node.name)) <= {word for words in SUBJECTS.values() for word in words.split()}
+
+
+def test_a_taxonomy_without_a_tree_is_read(seed: tuple[pa.Table, np.ndarray, GEM], tmp_path: Path) -> None:
+    build_taxonomy(*seed, tmp_path)
+    value = json.loads((tmp_path / "taxonomy.json").read_text())
+    del value["tree"]
+    for domain in value["domains"]:
+        for key in ("description", "belongs", "excludes", "named_by"):
+            del domain[key]
+    (tmp_path / "taxonomy.json").write_text(json.dumps(value))
+    taxonomy = load_taxonomy(tmp_path)
+    assert taxonomy.tree is None
+    assert {domain.named_by for domain in taxonomy.domains} == {"keywords"}
+
+
 def test_same_input_same_bytes(seed: tuple[pa.Table, np.ndarray, GEM], tmp_path: Path) -> None:
     for name in "ab":
         build_taxonomy(*seed, tmp_path / name, mode="random", seed=3)
@@ -75,7 +108,7 @@ def test_texts_cannot_break_the_page(seed: tuple[pa.Table, np.ndarray, GEM], tmp
     build_taxonomy(documents, X, model, tmp_path)
     for line in (tmp_path / "taxonomy.md").read_text().split("\n"):
         assert not re.search(r"(?<!\\)[<`]|(?<!\\)\[|\x07|\u202e|(?<!\\)&", line)
-        assert line[:1] in ("", "#", "|", "K") or re.match(r"\d+\. \*\*|\d+ domains|No documents", line)
+        assert line[:1] in ("", "#", "|", "K") or re.match(r"\d+\. \*\*|\d+ domains|No documents|The d| *- ", line)
     assert escape("a|b\n*c* _d_") == r"a\|b \*c\* \_d\_"
 
 
@@ -117,6 +150,10 @@ def test_nothing_is_half_written(
         (lambda t: t.update(version=2), "version: Input should be 1"),
         (lambda t: t["domains"].pop(0), "domain ids are not 0, 1, 2"),
         (lambda t: t["domains"][1].update(name=t["domains"][0]["name"]), "two domains have the same name"),
+        (lambda t: t["domains"].pop(), "a tree of 3 nodes does not fit 3 domains"),
+        (lambda t: t["tree"]["nodes"].pop(0), "tree: node ids are not K, K \\+ 1"),
+        (lambda t: t["tree"]["nodes"][0].update(children=[0, 0]), "tree: not every node but the last is the child"),
+        (lambda t: t["tree"]["nodes"][0].update(name=t["domains"][0]["name"]), "two nodes of the tree have the same"),
         (lambda t: t["domains"][2].pop("keywords"), r"domains\.2\.keywords: Field required"),
     ],
 )

@@ -4,7 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import SUBJECTS, make_documents
 
-from gemix.taxonomy.keywords import class_keywords, keyword_names
+from gemix.taxonomy.keywords import class_keywords, count_terms, domain_keywords, node_keywords
+from gemix.taxonomy.names import keyword_names
+from gemix.taxonomy.tree import Merges, cut
 
 
 def keywords_of(texts: list[str], labels: list[int], count: int = 10) -> list[list[str]]:
@@ -93,3 +95,19 @@ def test_names_are_unique_and_not_empty(keywords: list[list[str]]) -> None:
     names = keyword_names(keywords)
     assert len(set(names)) == len(keywords)
     assert all(names)
+
+
+def test_a_node_is_described_as_if_its_documents_were_one_domain() -> None:
+    documents = make_documents(300)
+    texts = [d["text"] for d in documents]
+    labels = np.array([list(SUBJECTS).index(d["subject"]) for d in documents])
+    merges = Merges(np.array([[1, 3], [0, 4], [2, 5]]), np.arange(3.0))
+    counts = count_terms(texts, labels, np.zeros(300), 4)
+    assert domain_keywords(counts) == class_keywords(texts, labels, np.zeros(300), 4)
+    found = node_keywords(counts, merges.children)
+    for node, m in ((4, 3), (5, 2)):
+        at = cut(merges, m)
+        pooled = np.searchsorted(at.nodes, at.of_leaf[labels])
+        assert found[node - 4] == class_keywords(texts, pooled, np.zeros(300), m)[at.nodes.index(node)]
+    assert found[0]
+    assert found[2] == []  # nothing sets the root apart

@@ -2,11 +2,13 @@
 
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from gemix.corpus.storage import is_remote, upload
 from gemix.errors import GemixError
 
 
@@ -14,11 +16,21 @@ from gemix.errors import GemixError
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success fsync it and rename it to `path`, on any failure remove it.
 
+    The file of a URL is made in a temporary file and sent, see `gemix.corpus.storage`.
+
     Raises:
         GemixError: the folder cannot be written or the disk is full; `path` is untouched.
 
     """
-    tmp = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    if is_remote(path):
+        try:
+            with upload(path) as tmp:
+                yield tmp
+        except OSError as error:
+            raise GemixError(f"cannot write {path}: {error.strerror or error}") from error
+        return
+    # The number of a process says little on a folder that machines share: in containers many have the same.
+    tmp = path.with_name(f".{path.name}.tmp-{os.getpid()}-{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

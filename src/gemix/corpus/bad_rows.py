@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from gemix.corpus.rows import Batch, Reason
 from gemix.errors import GemixError
@@ -39,9 +40,8 @@ class BadRows(msgspec.Struct):
 
     def add_batch(self, file: str | Path, batch: Batch) -> None:
         """Count the bad rows of a batch of `file`."""
-        for i, reason in enumerate(batch.reasons):
-            if reason is not None:
-                self.add(file, batch.first_row + i, reason)
+        for i in np.flatnonzero(batch.reasons.is_valid()).tolist():
+            self.add(file, batch.first_row + i, Reason(batch.reasons[i].as_py()))
 
     def merge(self, other: "BadRows") -> None:
         """Add the counts of `other`; its examples come after those already here."""

@@ -5,11 +5,15 @@ from pathlib import Path
 
 import msgspec
 
+from gemix.corpus.storage import is_remote, local_copy, remote_stat
 from gemix.errors import GemixError
 
 
 class FileStat(msgspec.Struct, frozen=True):
-    """Size in bytes and time of the last change in nanoseconds."""
+    """Size in bytes and time of the last change in nanoseconds.
+
+    For the file of a URL the time is a number that is another when the file is (`gemix.corpus.storage.remote_stat`).
+    """
 
     size: int
     mtime_ns: int
@@ -31,15 +35,15 @@ class FileFingerprint(msgspec.Struct, frozen=True):
         return now.mtime_ns == self.mtime_ns or content_hash(path) == self.blake2b
 
 
-def fingerprint(path: Path) -> FileFingerprint:
-    """Return the fingerprint of a file; reads all of it.
+def fingerprint(path: Path, copy: Path | None = None) -> FileFingerprint:
+    """Return the fingerprint of a file; reads all of it, or all of a local copy of it.
 
     Raises:
         GemixError: it cannot be read.
 
     """
     stat = file_stat(path)  # before the hash: a later change shows
-    return FileFingerprint(path.name, stat.size, stat.mtime_ns, content_hash(path))
+    return FileFingerprint(path.name, stat.size, stat.mtime_ns, content_hash(copy or path))
 
 
 def file_stat(path: Path) -> FileStat:
@@ -50,6 +54,8 @@ def file_stat(path: Path) -> FileStat:
 
     """
     try:
+        if is_remote(path):
+            return FileStat(*remote_stat(path))
         stat = path.stat()
     except OSError as error:
         raise GemixError(f"cannot read {path}: {error.strerror}") from error
@@ -64,7 +70,7 @@ def content_hash(path: Path) -> str:
 
     """
     try:
-        with open(path, "rb") as file:
+        with local_copy(path) as copy, open(copy, "rb") as file:
             return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).hexdigest()
     except OSError as error:
         raise GemixError(f"cannot read {path}: {error.strerror}") from error

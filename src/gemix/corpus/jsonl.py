@@ -1,36 +1,68 @@
 """JSON lines: one row per physical line, whatever the line holds."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
 
+from gemix.compiled import can_compile
 from gemix.corpus.compression import DamagedError, read_chunks
-from gemix.corpus.rows import BATCH_BYTES, Batch, Reason
+from gemix.corpus.rows import BATCH_BYTES, Batch, Reason, make_batch
 from gemix.corpus.shards import Shard
 
 MAX_LINE_BYTES = (1 << 31) - 1  # Arrow's limit for one string; also stops a file without line ends from filling memory
 _BOM = b"\xef\xbb\xbf"
+_decode = msgspec.json.Decoder().decode
 
 
-def read_jsonl(shard: Shard, text_key: str, id_key: str, with_extras: bool, batch_rows: int) -> Iterator[Batch]:
+def read_jsonl(
+    shard: Shard, text_key: str, id_key: str, with_extras: bool | Sequence[str], batch_rows: int
+) -> Iterator[Batch]:
     """Yield the batches of a JSON lines shard; see `gemix.corpus.reader.read_batches`."""
-    row, size = 0, 0
-    batch = Batch(1, extras=[] if with_extras else None)
-    for row, line in enumerate(split_lines(read_chunks(shard)), 1):
+    first_row, size = 1, 0
+    lines: list[bytes | bytearray | Reason] = []
+    for line in split_lines(read_chunks(shard)):
+        lines.append(line)
+        size += len(line)
+        if len(lines) >= batch_rows or size >= BATCH_BYTES:
+            yield _batch(shard, first_row, lines, text_key, id_key, with_extras)
+            first_row, size = first_row + len(lines), 0
+            lines = []
+    if lines:
+        yield _batch(shard, first_row, lines, text_key, id_key, with_extras)
+
+
+def _batch(
+    shard: Shard,
+    first_row: int,
+    lines: list[bytes | bytearray | Reason],
+    text_key: str,
+    id_key: str,
+    with_extras: bool | Sequence[str],
+) -> Batch:
+    whole = [line for line in lines if not isinstance(line, Reason)]
+    if not with_extras and len(whole) == len(lines) and can_compile():
+        from gemix.corpus.json_kernel import parse_plain
+
+        columns = parse_plain(whole, text_key, id_key)
+        if columns is not None:
+            return make_batch(shard.name, first_row, columns[1], columns[0])
+    ids: list[Any] = []
+    texts: list[Any] = []
+    extras: list[dict[str, Any]] | None = [] if with_extras else None
+    for line in lines:
         record = line if isinstance(line, Reason) else parse_line(line)
         if isinstance(record, Reason):
-            batch.append(shard.name, None, record, {})
+            ids.append(None)
+            texts.append(record)
+            record = {}
         else:
-            text, row_id = record.pop(text_key, None), record.pop(id_key, None)
-            batch.append(shard.name, row_id, text, record)
-        size += len(line)
-        if len(batch) >= batch_rows or size >= BATCH_BYTES:
-            yield batch
-            batch, size = Batch(row + 1, extras=[] if with_extras else None), 0
-    if len(batch):
-        yield batch
+            texts.append(record.pop(text_key, None))
+            ids.append(record.pop(id_key, None))
+        if extras is not None:
+            extras.append(record)
+    return make_batch(shard.name, first_row, ids, texts, extras)
 
 
 def split_lines(chunks: Iterator[bytes]) -> Iterator[bytes | bytearray | Reason]:
@@ -79,7 +111,7 @@ def _physical_lines(chunks: Iterator[bytes]) -> Iterator[bytes | bytearray | Rea
 def parse_line(line: bytes | bytearray) -> dict[str, Any] | Reason:
     """Return the JSON object on a line, or why there is none. Of a repeated key the last value counts."""
     try:
-        value = msgspec.json.decode(line)
+        value = _decode(line)
     except (msgspec.DecodeError, ValueError, RecursionError):
         value = _parse_leniently(line)
     return value if isinstance(value, dict | Reason) else Reason.NOT_AN_OBJECT

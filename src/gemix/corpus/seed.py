@@ -150,20 +150,23 @@ class _Smallest:
 
 def _count(batch: Batch, counter: TokenCounter) -> list[int]:
     """Return the token counts of the batch's good rows, in their order."""
-    return counter.count([text for text in batch.texts if text is not None]).tolist()
+    return counter.count(batch.good_texts).tolist()
 
 
 def _offer(buffer: _Smallest, batch: Batch, counts: list[int], shard: Shard, key: bytes, window: Window) -> None:
     token_counts = iter(counts)
-    for i, text in enumerate(batch.texts):
-        if text is None:
+    for i, (document_id, good) in enumerate(
+        zip(batch.ids.to_pylist(), batch.texts.is_valid().to_pylist(), strict=True)
+    ):
+        if not good:
             continue
         tokens = next(token_counts)
-        digest = hashlib.blake2b(batch.ids[i].encode(), digest_size=8, key=key).digest()
+        digest = hashlib.blake2b(document_id.encode(), digest_size=8, key=key).digest()
         if buffer.bar is None or digest <= buffer.bar:
+            text = batch.texts[i].as_py()
             meta = _json(batch.extras[i] if batch.extras else {})
             row = batch.first_row + i
-            buffer.add(_Document(digest, batch.ids[i], window(text), len(text), tokens, meta, shard.name, row))
+            buffer.add(_Document(digest, document_id, window(text), len(text), tokens, meta, shard.name, row))
 
 
 def _json(extras: dict[str, object]) -> str:

@@ -2,10 +2,12 @@
 
 import glob
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
+from gemix.corpus.storage import find, is_remote, to_path
 from gemix.errors import GemixError
 
 FORMATS = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet")
@@ -16,7 +18,7 @@ class Shard:
     """One file of the corpus.
 
     `name` is unique: the POSIX path below the inputs' common folder without the format suffix ("sub/part-000").
-    `path` is as the user gave it, so that messages show what was typed.
+    `path` is as the user gave it, so that messages show what was typed. It may be a URL's (`gemix.corpus.storage`).
     """
 
     name: str
@@ -30,6 +32,8 @@ class Shard:
 
 def resolve_shards(inputs: Sequence[str | Path]) -> list[Shard]:
     """Return the shards that files, folders (searched recursively) and glob patterns name, sorted by name.
+
+    Each may be local or a URL that fsspec knows (s3://, gs://, hf://, ...).
 
     A glob stands for the paths it matches. Inside folders and globs only files in a known format count; hidden files,
     hidden folders and temporary files (`*.tmp-*`) do not. A file that several inputs name is one shard.
@@ -45,8 +49,8 @@ def resolve_shards(inputs: Sequence[str | Path]) -> list[Shard]:
     for item in inputs:
         before = len(folders)
         for root, path in _expand(item):
-            folders.append(os.path.abspath(root))
-            found.setdefault(os.path.abspath(path), path)
+            folders.append(_absolute(root))
+            found.setdefault(_absolute(path), path)
         if len(folders) == before:
             raise GemixError(f"{item}: no file in a format that gemix reads ({', '.join(FORMATS)})")
     common = os.path.commonpath(folders)
@@ -70,13 +74,19 @@ def refuse_overlap(shards: Sequence[Shard], inputs: Sequence[str | Path], out: P
         GemixError: `out` lies inside an input folder, or holds one of the shards.
 
     """
-    target = os.path.realpath(out)
+    target = _absolute(out, os.path.realpath)
     for item in inputs:
-        if os.path.isdir(item) and _is_inside(target, os.path.realpath(item)):
+        folder = to_path(item)
+        if (is_remote(folder) or folder.is_dir()) and _is_inside(target, _absolute(folder, os.path.realpath)):
             raise GemixError(f"--out {out} lies inside the input folder {item}; choose a folder outside it")
     for shard in shards:
-        if _is_inside(os.path.realpath(shard.path), target):
+        if _is_inside(_absolute(shard.path, os.path.realpath), target):
             raise GemixError(f"--out {out} holds the input file {shard.path}; choose another folder")
+
+
+def _absolute(path: Path, resolve: Callable[[Path], str] = os.path.abspath) -> str:
+    """Return what two names of one file or folder have in common; of a URL, a path that no local one has."""
+    return "/" + str(path).replace("://", ":/").rstrip("/") if is_remote(path) else resolve(path)
 
 
 def _is_inside(path: str, folder: str) -> bool:
@@ -85,8 +95,10 @@ def _is_inside(path: str, folder: str) -> bool:
 
 def _expand(item: str | Path) -> Iterator[tuple[Path, Path]]:
     """Yield (folder that names are relative to, file) for one input."""
-    path = Path(item)
-    if path.is_file():
+    path = to_path(item)
+    if is_remote(path):
+        yield from _expand_remote(path)
+    elif path.is_file():
         if _suffix(path.name) is None:
             raise GemixError(f"{path}: unknown format; gemix reads {', '.join(FORMATS)}")
         yield path.parent, path
@@ -102,6 +114,19 @@ def _expand(item: str | Path) -> Iterator[tuple[Path, Path]]:
                 yield match.parent, match
     else:
         raise GemixError(f"{path}: no such file or folder")
+
+
+def _expand_remote(path: Path) -> Iterator[tuple[Path, Path]]:
+    try:
+        folder, files = find(path)
+    except OSError as error:
+        _raise(error)
+    for file in files:
+        if file == path and _suffix(file.name) is None:
+            raise GemixError(f"{path}: unknown format; gemix reads {', '.join(FORMATS)}")
+        inside = file.relative_to(folder).parts
+        if _counts(file.name) and not any(part.startswith(".") for part in inside):
+            yield folder, file
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -130,13 +155,14 @@ def _suffix(file: str) -> str | None:
 def _check_readable(path: Path, name: str) -> None:
     try:
         name.encode()
-        with open(path, "rb"):
-            pass
+        if not is_remote(path):
+            with open(path, "rb"):
+                pass
     except UnicodeEncodeError:
         raise GemixError(f"{str(path)!a}: the file name is not valid UTF-8") from None
     except OSError as error:
         _raise(error)
 
 
-def _raise(error: OSError) -> None:
+def _raise(error: OSError) -> NoReturn:
     raise GemixError(f"cannot read {error.filename}: {error.strerror}") from error

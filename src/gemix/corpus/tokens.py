@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from gemix.compiled import can_compile
+from gemix.corpus.buffers import Texts, text_buffers, text_list
 from gemix.errors import GemixError
 
 _PIECE = 1 << 20  # characters handed to a counter at a time, so that memory stays bounded
@@ -17,7 +19,7 @@ class TokenCounter(Protocol):
 
     name: str
 
-    def count(self, texts: Sequence[str]) -> np.ndarray:
+    def count(self, texts: Texts) -> np.ndarray:
         """Return the number of tokens of each text, (n,) int64."""
         ...
 
@@ -37,9 +39,14 @@ class WhitespaceCounter:
 
     name = "whitespace"
 
-    def count(self, texts: Sequence[str]) -> np.ndarray:
+    def count(self, texts: Texts) -> np.ndarray:
         """Return the number of words of each text, (n,) int64."""
-        return np.fromiter(map(_words, texts), np.int64, len(texts))
+        if not can_compile():
+            return np.array([len(text.split()) for text in text_list(texts)], np.int64)
+        from gemix.corpus.tokens_kernel import count_words
+
+        offsets, data = text_buffers(texts)
+        return count_words(data, offsets)
 
 
 class TokenizersCounter:
@@ -56,7 +63,7 @@ class TokenizersCounter:
         self._path = path
         self._tokenizer = _load(path, data)
 
-    def count(self, texts: Sequence[str]) -> np.ndarray:
+    def count(self, texts: Texts) -> np.ndarray:
         """Return the number of tokens of each text, (n,) int64.
 
         Raises:
@@ -64,24 +71,13 @@ class TokenizersCounter:
 
         """
         counts: list[int] = []
-        for group in _groups(texts):
+        for group in _groups(text_list(texts)):
             try:
                 encodings = self._tokenizer.encode_batch_fast(group, add_special_tokens=False)
             except Exception as error:  # the library raises plain Exception
                 raise GemixError(f"token counter {self._path}: {error}") from error
             counts.extend(map(len, encodings))
         return np.array(counts, np.int64)
-
-
-def _words(text: str) -> int:
-    if len(text) <= _PIECE:
-        return len(text.split())
-    total = 0
-    for start in range(0, len(text), _PIECE):
-        total += len(text[start : start + _PIECE].split())
-        # A word across the cut was counted on both sides.
-        total -= start > 0 and not text[start - 1].isspace() and not text[start].isspace()
-    return total
 
 
 def _groups(texts: Sequence[str]) -> Iterator[list[str]]:

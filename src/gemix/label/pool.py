@@ -39,6 +39,7 @@ def run_all(
     *,
     advance: Callable[[Task, int], None],
     done: Callable[[Task, Result | Failure], None],
+    lock: int | None = None,
 ) -> None:
     """Call `work(task, advance)` for each task, begun in this order, in `workers` processes; if 1, in this one.
 
@@ -51,18 +52,19 @@ def run_all(
         workers: Number of processes.
         advance: Called here with a task in work and a number.
         done: Called here with a task and its result, or with why it has none.
+        lock: Descriptor of a lock that the processes inherit, so that it is held until the last of them is gone.
 
     """
     workers = min(workers, len(tasks))
     if workers <= 1:
         for task in tasks:
-            done(task, _attempt(work, task, partial(advance, task)))
+            done(task, attempt(work, task, partial(advance, task)))
         return
     queue = deque(tasks)
     crew: list[_Worker[Task, Result]] = []
     try:
         for _ in range(workers):
-            crew.append(_Worker(work, queue.popleft()))
+            crew.append(_Worker(work, queue.popleft(), lock))
         while crew:
             ready = wait([worker.connection for worker in crew])
             for worker in [worker for worker in crew if worker.connection in ready]:
@@ -86,9 +88,11 @@ def run_all(
 class _Worker(Generic[Task, Result]):
     """One process, seen from here."""
 
-    def __init__(self, work: Work[Task, Result], task: Task) -> None:
+    def __init__(self, work: Work[Task, Result], task: Task, lock: int | None) -> None:
         self.connection, theirs = get_context("spawn").Pipe()
-        self.process = get_context("spawn").Process(target=_serve, args=(theirs, work), daemon=True)
+        # Of all that holds a descriptor, a connection is what a spawned process can be handed.
+        held = None if lock is None else Connection(os.dup(lock))
+        self.process = get_context("spawn").Process(target=_serve, args=(theirs, work, held), daemon=True)
         # Ctrl-C goes to every process of a terminal, but only this one may act on it: the other starts with it blocked.
         resource_tracker.ensure_running()  # it would lift the block
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
@@ -96,6 +100,8 @@ class _Worker(Generic[Task, Result]):
             self.process.start()
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            if held is not None:
+                held.close()
         theirs.close()  # so that the connection ends when the process does
         self.take(task)
 
@@ -119,13 +125,13 @@ class _Worker(Generic[Task, Result]):
         self.connection.close()
 
 
-def _serve(connection: Connection, work: Work[Any, Any]) -> None:
-    """Do tasks until the launching process has no more or is gone."""
+def _serve(connection: Connection, work: Work[Any, Any], held: Connection | None = None) -> None:
+    """Do tasks until the launching process has no more or is gone; `held` is closed by the end of the process."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")  # the processes are the parallelism
     with suppress(EOFError):
         while True:
             task = connection.recv()
-            _send(connection, _attempt(work, task, partial(_send, connection)))
+            _send(connection, attempt(work, task, partial(_send, connection)))
 
 
 def _send(connection: Connection, message: Any) -> None:
@@ -135,7 +141,8 @@ def _send(connection: Connection, message: Any) -> None:
         sys.exit(1)
 
 
-def _attempt(work: Work[Task, Result], task: Task, advance: Callable[[int], None]) -> Result | Failure:
+def attempt(work: Work[Task, Result], task: Task, advance: Callable[[int], None]) -> Result | Failure:
+    """Return the result, or why there is none; of a bug the traceback goes to standard error."""
     try:
         return work(task, advance)
     except GemixError as error:

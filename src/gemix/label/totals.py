@@ -8,20 +8,33 @@ from pathlib import Path
 
 from gemix.corpus.atomic import write_text
 from gemix.corpus.bad_rows import BadRows
-from gemix.corpus.markers import Marker, marker_path, read_marker
+from gemix.corpus.counts import ColumnCounts
+from gemix.corpus.markers import PER_DOMAIN, Marker, marker_path, merge_columns, read_marker, sum_lists
 from gemix.corpus.shards import Shard
+from gemix.corpus.storage import names_below
 from gemix.errors import GemixError
 
 
 @dataclass
 class Totals:
-    """Sums over shards; `documents` and `tokens` have one entry per domain, bad rows are in `rows` and `bad` only."""
+    """Sums over shards; lists have one entry per domain, bad rows are in `rows` and `bad` only.
+
+    `confidence` and `confidence_squares` are sums over documents, in millionths, of the probability of the domain that
+    was chosen and of its square. `model` and `settings` are those of all the markers.
+    """
 
     shards: int = 0
     rows: int = 0
     documents: list[int] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)
+    bytes: list[int] = field(default_factory=list)
+    confidence: list[int] = field(default_factory=list)
+    confidence_squares: list[int] = field(default_factory=list)
     bad: BadRows = field(default_factory=BadRows)
+    by_source: ColumnCounts | None = None
+    by_month: ColumnCounts | None = None
+    model: str = ""
+    settings: dict[str, str] = field(default_factory=dict)
 
 
 def sum_markers(markers: Mapping[str, Marker]) -> Totals:
@@ -31,23 +44,28 @@ def sum_markers(markers: Mapping[str, Marker]) -> Totals:
         GemixError: the markers come from different students or settings, whose counts do not add up.
 
     """
-    totals = Totals()
-    first: tuple[str, Marker] | None = None
+    if not markers:
+        return Totals()
+    first_name, first = next(iter(markers.items()))
     for name, marker in markers.items():
-        if first is None:
-            first = name, marker
-            totals.documents = [0] * len(marker.documents)
-            totals.tokens = [0] * len(marker.tokens)
-        if (marker.model, marker.settings) != (first[1].model, first[1].settings):
+        if (marker.model, marker.settings) != (first.model, first.settings):
             raise GemixError(
-                f"the labels of {first[0]} and {name} were made with different students or settings; label them again"
+                f"the labels of {first_name} and {name} were made with different students or settings; label them again"
             )
-        totals.shards += 1
-        totals.rows += marker.rows
-        totals.documents = [a + b for a, b in zip(totals.documents, marker.documents, strict=True)]
-        totals.tokens = [a + b for a, b in zip(totals.tokens, marker.tokens, strict=True)]
-        totals.bad.merge(marker.bad)
-    return totals
+    every = list(markers.values())
+    bad = BadRows()
+    for marker in every:
+        bad.merge(marker.bad)
+    return Totals(
+        shards=len(every),
+        rows=sum(marker.rows for marker in every),
+        bad=bad,
+        by_source=merge_columns([marker.by_source for marker in every]),
+        by_month=merge_columns([marker.by_month for marker in every]),
+        model=first.model,
+        settings=first.settings,
+        **{name: sum_lists([getattr(marker, name) for marker in every]) for name in PER_DOMAIN},
+    )
 
 
 def totals(out: Path, shards: Sequence[Shard] | None = None) -> Totals:
@@ -70,8 +88,9 @@ def totals(out: Path, shards: Sequence[Shard] | None = None) -> Totals:
 
 def sidecar_names(out: Path) -> list[str]:
     """Return the shard names of all sidecars in the folder `out`, sorted."""
-    paths = (path.relative_to(out) for path in out.rglob("*.parquet") if not path.name.startswith("."))
-    return sorted(path.as_posix().removesuffix(".parquet") for path in paths)
+    names = names_below(out, ".parquet")
+    visible = (name for name in names if not any(part.startswith(".") for part in name.split("/")))
+    return sorted(name.removesuffix(".parquet") for name in visible)
 
 
 def write_domains(totals: Totals, domains: Sequence[str], path: Path) -> None:

@@ -53,14 +53,34 @@ class Objective:
         """Return the predicted results, (n, T)."""
         return np.stack([np.asarray(p.predict(mixtures)[0], float) for p in self.predictors], axis=1)
 
+    def predict(self, mixtures: Floats) -> tuple[Floats, Floats]:
+        """Return the objective of every mixture, (n,), and a bound on its standard deviation, (n,).
+
+        How the errors of several targets go together is not known. Whatever it is, the standard deviation of a sum is
+        at most the sum of the standard deviations (Minkowski), and the variance of a maximum at most the sum of the
+        variances: |max a - max b|^2 <= sum_t (a_t - b_t)^2, and Var X = E (X - X')^2 / 2 for an independent copy X'.
+        With one target it is the standard deviation itself.
+        """
+        predicted = [p.predict(mixtures) for p in self.predictors]
+        values, stds = (np.stack(column, axis=1) for column in zip(*predicted, strict=True))
+        if self.kind == "mean":
+            return values @ self.weights, stds @ np.abs(self.weights)
+        _, scale = self._standard()
+        return self._worst(values), np.sqrt(((stds * self.weights / scale) ** 2).sum(axis=1))
+
     def __call__(self, mixtures: Floats) -> Floats:
         """Return the objective of every mixture, (n,); lower is better."""
         values = self.predictions(mixtures)
-        if self.kind == "mean":
-            return np.asarray(values @ self.weights)
+        return np.asarray(values @ self.weights) if self.kind == "mean" else self._worst(values)
+
+    def _worst(self, values: Floats) -> Floats:
+        centre, scale = self._standard()
+        return np.asarray(((values - centre) / scale * self.weights).max(axis=1))
+
+    def _standard(self) -> tuple[Floats, Floats]:
         assert self.centre is not None  # by __post_init__
         assert self.scale is not None
-        return np.asarray(((values - self.centre) / self.scale * self.weights).max(axis=1))
+        return self.centre, self.scale
 
 
 def pareto_front(values: ArrayLike) -> NDArray[np.bool_]:

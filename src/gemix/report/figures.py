@@ -10,7 +10,7 @@ from gemix.corpus.atomic import atomic_path
 from gemix.errors import GemixError
 from gemix.mix.mixture import Mixture
 
-_NATURAL, _CHOSEN, _GRID = "#9aa5b1", "#1f6feb", "#d9dde3"
+_NATURAL, _CHOSEN, GRID = "#9aa5b1", "#1f6feb", "#d9dde3"
 _FORMATS = (".png", ".svg")
 
 
@@ -26,7 +26,7 @@ def mixture_figure(mixture: Mixture, path: Path) -> None:
 
     """
     entries = sorted(mixture.domains, key=lambda entry: -entry.weight)
-    figure, axes = _figure(path, 8, 1.2 + 0.36 * len(entries))
+    figure, axes = new_figure(path, 8, 1.2 + 0.36 * len(entries))
     place = np.arange(len(entries))
     known = any(entry.share is not None for entry in entries)
     half = 0.38 if known else 0.7
@@ -39,8 +39,8 @@ def mixture_figure(mixture: Mixture, path: Path) -> None:
     axes.set_xlabel("share of the tokens")
     axes.set_title(f"Mixture by {mixture.strategy}", loc="left")
     axes.legend(frameon=False, loc="lower right")
-    axes.xaxis.grid(True, color=_GRID)
-    _save(figure, path)
+    axes.xaxis.grid(True, color=GRID)
+    save_figure(figure, path)
 
 
 def predicted_figure(predicted: ArrayLike, true: ArrayLike, path: Path, name: str = "loss") -> None:
@@ -59,18 +59,24 @@ def predicted_figure(predicted: ArrayLike, true: ArrayLike, path: Path, name: st
     x, y = np.asarray(true, float), np.asarray(predicted, float)
     if x.shape != y.shape or not len(x):
         raise GemixError(f"{path}: {len(y)} predictions for {len(x)} runs cannot be drawn")
-    figure, axes = _figure(path, 5.5, 5.5)
+    figure, axes = new_figure(path, 5.5, 5.5)
     ends = [min(x.min(), y.min()), max(x.max(), y.max())]
     axes.plot(ends, ends, color=_NATURAL, linewidth=1)
     axes.scatter(x, y, s=12, color=_CHOSEN, alpha=0.6, linewidths=0)
     axes.set_xlabel(f"true {name}")
     axes.set_ylabel(f"predicted {name}")
     axes.set_title(f"{len(x):,} held-out runs", loc="left")
-    axes.grid(True, color=_GRID)
-    _save(figure, path)
+    axes.grid(True, color=GRID)
+    save_figure(figure, path)
 
 
-def _figure(path: Path, width: float, height: float) -> tuple[Any, Any]:
+def new_figure(path: Path, width: float, height: float) -> tuple[Any, Any]:
+    """Return an empty figure of width x height inches and its axes.
+
+    Raises:
+        GemixError: `path` ends neither in .png nor in .svg, or matplotlib is not installed.
+
+    """
     if path.suffix not in _FORMATS:
         raise GemixError(f"{path}: figures are .png or .svg")
     try:
@@ -88,10 +94,16 @@ def _figure(path: Path, width: float, height: float) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _save(figure: Any, path: Path) -> None:
+def save_figure(figure: Any, path: Path) -> None:
+    """Write a figure, atomically; the same drawing gives the same bytes.
+
+    Raises:
+        GemixError: the file cannot be written.
+
+    """
     from matplotlib import rc_context
 
-    # The same drawing gives the same bytes: no date, and ids from a fixed salt.
+    # No date, and ids from a fixed salt.
     metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
     with rc_context({"svg.hashsalt": "gemix"}), atomic_path(path) as tmp:
         figure.savefig(tmp, format=path.suffix[1:], dpi=150, metadata=metadata)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.report.figures import _GRID, _figure, _save
+from gemix.report.figures import GRID, new_figure, save_figure
 from gemix.sphere.sweep_result import Setting, Sweep
 
 _COLOURS = ("#1f6feb", "#d1242f", "#2da44e", "#bf8700", "#8250df", "#57606a")
@@ -26,7 +26,7 @@ def sweep_figure(sweep: Sweep, path: Path) -> Path:
         GemixError: another ending, matplotlib is not installed, or the file cannot be written.
 
     """
-    figure, only = _figure(path, 9, 6.5)
+    figure, only = new_figure(path, 9, 6.5)
     only.remove()
     panels = figure.subplots(2, 2)
     (sizes, likelihood), (stability, silhouette) = panels
@@ -61,14 +61,14 @@ def sweep_figure(sweep: Sweep, path: Path) -> Path:
         axes.set_xticks([], minor=True)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.set_axisbelow(True)
-        axes.grid(True, color=_GRID)
+        axes.grid(True, color=GRID)
         for side in ("top", "right"):
             axes.spines[side].set_visible(False)
     for axes in panels[1]:
         axes.set_xlabel("K")
     figure.legend(loc="outside upper right", ncols=len(_COLOURS), frameon=False, fontsize=9)
     figure.suptitle(f"Recommended (ringed): {chosen}", x=0.01, ha="left", fontsize=11)
-    _save(figure, path)
+    save_figure(figure, path)
     return path
 
 

@@ -1,7 +1,18 @@
 """A fast classifier distilled from the teacher."""
 
 from gemix.student.base import Student, load_student, student_fingerprint
-from gemix.student.evaluate import Evaluation
-from gemix.student.train import train_student
+from gemix.student.evaluate import Evaluation, held_out
+from gemix.student.train import Lesson, train_student
+from gemix.student.words import Glossary, frequent_words
 
-__all__ = ["Evaluation", "Student", "load_student", "student_fingerprint", "train_student"]
+__all__ = [
+    "Evaluation",
+    "Glossary",
+    "Lesson",
+    "Student",
+    "frequent_words",
+    "held_out",
+    "load_student",
+    "student_fingerprint",
+    "train_student",
+]

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final, Protocol
 
@@ -10,36 +9,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemix.corpus.atomic import write_json
+from gemix.corpus.buffers import Texts
 from gemix.errors import GemixError
-from gemix.student.normaliser import Normaliser
 
 CONFIG: Final = "config.json"
-MODEL: Final = "model.bin"
+# The file of the model by kind; config.json stands beside it.
+MODELS: Final = {"hashed": "model.safetensors", "fasttext": "model.bin"}
 _VERSION: Final = 1
+
+
+class Reader(Protocol):
+    """How a student reads a text: the same way in training and in use."""
+
+    def to_config(self) -> dict[str, Any]:
+        """Return JSON that describes it whole."""
 
 
 class Student(Protocol):
     """A fast classifier that learned the teacher's domains.
 
     Attributes:
-        kind: "fasttext".
+        kind: "hashed" or "fasttext".
         domains: names; the position is the label.
-        normaliser: what it does to a text first.
+        training: how it was trained, for the record.
 
     """
 
     kind: ClassVar[str]
     domains: list[str]
-    normaliser: Normaliser
+    training: dict[str, Any]
 
-    def predict(self, texts: Sequence[str], top: int = 1) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    @property
+    def normaliser(self) -> Reader:
+        """What it does to a text first."""
+
+    def predict(self, texts: Texts, top: int = 1) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Return the `top` most probable domains of each raw text and their probabilities, both (n, top), descending.
 
-        There are fewer columns where the student knows fewer domains.
+        There are fewer columns where the student knows fewer domains. Threads may call it side by side.
         """
 
     def save(self, folder: Path) -> None:
-        """Write model.bin and config.json to `folder`, each atomically."""
+        """Write the model and config.json to `folder`, each atomically, and remove a model of another kind."""
 
 
 def load_student(folder: Path) -> Student:
@@ -49,11 +60,13 @@ def load_student(folder: Path) -> Student:
         GemixError: a file is missing, damaged, of another version or does not belong to the other.
 
     """
+    config = read_config(folder)
+    if config["kind"] == "hashed":
+        from gemix.student.hashed_student import HashedStudent
+
+        return HashedStudent.from_files(folder, config)
     from gemix.student.fasttext_student import FastTextStudent
 
-    config = read_config(folder)
-    if config["kind"] != FastTextStudent.kind:
-        raise GemixError(f"{folder} holds a student of the unknown kind {config['kind']!r}; update gemix")
     return FastTextStudent.from_files(folder, config)
 
 
@@ -69,17 +82,20 @@ def student_fingerprint(folder: Path) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def write_config(folder: Path, student: Student, training: dict[str, Any]) -> None:
-    """Write config.json beside the model that is already in `folder`."""
+def write_config(folder: Path, student: Student) -> None:
+    """Write config.json beside the model that is already in `folder`, and remove models of other kinds."""
     config = {
         "version": _VERSION,
         "kind": student.kind,
         "domains": student.domains,
         "normaliser": student.normaliser.to_config(),
-        "training": training,
-        "sha256": _sha256(folder / MODEL),
+        "training": student.training,
+        "sha256": _sha256(folder / MODELS[student.kind]),
     }
     write_json(folder / CONFIG, config)
+    for kind, name in MODELS.items():
+        if kind != student.kind:
+            (folder / name).unlink(missing_ok=True)
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -100,12 +116,15 @@ def read_config(folder: Path) -> dict[str, Any]:
         missing = {"kind", "normaliser", "sha256"} - config.keys()
         if missing:
             raise ValueError(f"it lacks {', '.join(sorted(missing))}")
+        if config["kind"] not in MODELS:
+            raise GemixError(f"{folder} holds a student of the unknown kind {config['kind']!r}; update gemix")
     except OSError as error:
         raise GemixError(f"no student in {folder}: cannot read {path}: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise GemixError(f"{path} is not a student's configuration: {error}") from error
-    if _sha256(folder / MODEL) != config["sha256"]:
-        raise GemixError(f"{folder / MODEL} is damaged or not the model that {path} describes; train the student again")
+    model = folder / MODELS[config["kind"]]
+    if _sha256(model) != config["sha256"]:
+        raise GemixError(f"{model} is damaged or not the model that {path} describes; train the student again")
     return config
 
 

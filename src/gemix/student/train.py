@@ -1,8 +1,8 @@
-"""From the teacher's opinion of the seed documents to a student."""
+"""From the teacher's opinion of documents to a student that has been measured."""
 
-from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -11,124 +11,115 @@ from numpy.typing import NDArray
 from gemix.corpus.atomic import write_json
 from gemix.corpus.window import Window
 from gemix.errors import GemixError
-from gemix.progress import progress
+from gemix.student.base import Student
 from gemix.student.evaluate import Evaluation, evaluate, held_out
-from gemix.student.fasttext_student import FastTextStudent
-from gemix.student.normaliser import Normaliser
+from gemix.student.words import Glossary
 
-# No domain gives more documents than this many times its equal share: the most typical ones are kept.
-QUOTA: Final = 1.5
-# Each document is read several times, every time with other words left out and with a label drawn from the teacher's
-# softened opinion: worth 5.6 points of agreement on web pages (docs/student.md).
-DROPPED_WORDS: Final = 0.6
-TEMPERATURE: Final = 5.0
-MAX_COPIES: Final = 20
-_LINES: Final = 400_000  # copies become fewer when there are more documents than this many lines allow
+Kind = Literal["hashed", "fasttext"]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """Documents and what the teacher says of them.
+
+    Attributes:
+        documents: n rows with id and text (strings); the text is what the teacher read.
+        responsibilities: (n, K).
+        scores: influence scores (see `gemix.taxonomy.influence_scores`), (n,); fastText needs them, because it learns
+            the most typical documents of a large domain only.
+        cosines: of each document and each mean direction, (n, K), for the cosine regret; None to do without.
+
+    """
+
+    documents: pa.Table
+    responsibilities: NDArray[Any]
+    scores: NDArray[np.float64] | None = None
+    cosines: NDArray[Any] | None = None
 
 
 def train_student(
-    documents: pa.Table,
-    responsibilities: NDArray[Any],
-    scores: NDArray[np.float64],
+    lesson: Lesson,
     domains: list[str],
     folder: Path,
     *,
     window: Window,
+    kind: Kind = "hashed",
     seed: int = 0,
+    further: Lesson | None = None,
+    glossary: Glossary | None = None,
 ) -> Evaluation:
     """Train a student on nine tenths of the documents, measure it on the others, and write it to `folder`.
 
-    The student that is written is the one that was measured. Files: model.bin, config.json, evaluation.json.
+    The student that is written is the one that was measured. Files: the model, config.json, evaluation.json.
 
     Args:
-        documents: n rows with id and text (strings); the text is what the teacher read.
-        responsibilities: the teacher's, (n, K).
-        scores: influence scores (see `gemix.taxonomy.influence_scores`), (n,): the most typical documents of a domain
-            go first.
+        lesson: the documents that the teacher was fitted to.
         domains: K names.
         folder: made if it is not there.
         window: what student and teacher read of a text.
-        seed: of the word dropout, the labels drawn, and the model.
+        kind: see docs/student.md.
+        seed: of every random step.
+        further: other documents to learn from; one with the id of a held-out document is left out.
+        glossary: what the teacher thinks of single words, for the hashed student.
 
     Raises:
-        GemixError: fewer than two documents, or a folder that cannot be written.
+        GemixError: too few documents, or a folder that cannot be written.
 
     """
-    texts, ids = documents["text"].to_pylist(), documents["id"].to_pylist()
+    ids = lesson.documents["id"].to_pylist()
     if len(set(ids)) < 2:
         raise GemixError("a student needs at least two documents: one to learn from and one to be measured on")
     test = held_out(ids)
-    labels = responsibilities.argmax(axis=1)
-    rows = select_training(labels, scores, np.flatnonzero(~test), len(domains))
-    normaliser = Normaliser(window)
-    words = [normaliser(texts[row]).split() for row in rows]
-    copies = int(np.clip(_LINES // len(rows), 3, MAX_COPIES))
-    with progress("distill", total=copies * len(rows), unit="lines") as advance:
-        random = np.random.default_rng(seed)
-        lines = noisy_copies(words, soften(responsibilities[rows]), copies, DROPPED_WORDS, random)
-        student = FastTextStudent.train(_counted(lines, advance), domains, normaliser, seed)
-    student.training |= {"documents": len(rows), "copies": copies, "dropped_words": DROPPED_WORDS}
-    student.training |= {"temperature": TEMPERATURE, "quota": QUOTA}
-    evaluation = evaluate(student, [texts[i] for i in np.flatnonzero(test)], responsibilities[test], len(rows))
+    learned = _rows(lesson, ~test)
+    if further is not None:
+        kept_back = {id_ for id_, held in zip(ids, test, strict=True) if held}
+        own = np.array([id_ not in kept_back for id_ in further.documents["id"].to_pylist()], bool)
+        learned = _joined(learned, _rows(further, own))
+    student = _train(kind, learned, domains, window, seed, glossary)
+    measured = _rows(lesson, test)
+    evaluation = evaluate(
+        student,
+        measured.documents["text"],
+        measured.responsibilities,
+        student.training["documents"],
+        cosines=measured.cosines,
+    )
     student.save(folder)
     write_json(folder / "evaluation.json", evaluation.model_dump())
     return evaluation
 
 
-def select_training(
-    labels: NDArray[np.intp], scores: NDArray[np.float64], rows: NDArray[np.intp], n_domains: int
-) -> NDArray[np.intp]:
-    """Return the rows to learn from, ascending: of every domain the highest scores, at most QUOTA times an equal share.
+def _train(
+    kind: Kind, lesson: Lesson, domains: list[str], window: Window, seed: int, glossary: Glossary | None
+) -> Student:
+    texts = lesson.documents["text"]
+    if kind == "fasttext":
+        from gemix.student.fasttext_training import train_fasttext
 
-    Args:
-        labels: the teacher's domains, (n,).
-        scores: influence scores, (n,).
-        rows: candidates.
-        n_domains: K.
+        if lesson.scores is None:
+            raise ValueError("a fastText student needs the influence scores of all documents")
+        return train_fasttext(
+            texts.to_pylist(), lesson.responsibilities, lesson.scores, domains, window=window, seed=seed
+        )
+    from gemix.student.hashed_training import train_hashed
 
-    """
-    quota = int(np.ceil(QUOTA * len(rows) / n_domains))
-    chosen = []
-    for k in range(n_domains):
-        members = rows[labels[rows] == k]
-        chosen.append(members[np.argsort(-scores[members], kind="stable")[:quota]])
-    return np.sort(np.concatenate(chosen))
-
-
-def soften(responsibilities: NDArray[Any]) -> NDArray[np.float64]:
-    """Return softmax(log g / TEMPERATURE), (n, K): nearly certain opinions become graded ones (Hinton et al. 2015)."""
-    logits = np.log(np.maximum(responsibilities.astype(np.float64), 1e-38)) / TEMPERATURE
-    logits -= logits.max(axis=1, keepdims=True)
-    soft = np.exp(logits)
-    return soft / soft.sum(axis=1, keepdims=True)
+    validation = held_out(lesson.documents["id"].to_pylist(), purpose="validation")
+    return train_hashed(
+        texts, lesson.responsibilities, validation, domains, window=window, seed=seed, glossary=glossary
+    )
 
 
-def noisy_copies(
-    words: Sequence[list[str]],
-    opinions: NDArray[np.float64],
-    copies: int,
-    dropped: float,
-    random: np.random.Generator,
-) -> Iterator[tuple[int, str]]:
-    """Yield (label, line) for every document `copies` times, in a new order each time.
-
-    Args:
-        words: of each document, n lists.
-        opinions: probabilities from which a copy's label is drawn, (n, K).
-        copies: passes over the documents.
-        dropped: probability of leaving a word out.
-        random: source of orders, labels and drops.
-
-    """
-    bars = opinions.cumsum(axis=1)
-    for _ in range(copies):
-        for row in random.permutation(len(words)):
-            label = min(int(np.searchsorted(bars[row], random.random() * bars[row, -1])), bars.shape[1] - 1)
-            kept = random.random(len(words[row])) >= dropped
-            yield label, " ".join(word for word, keep in zip(words[row], kept, strict=True) if keep)
+def _rows(lesson: Lesson, chosen: NDArray[np.bool_]) -> Lesson:
+    return Lesson(
+        lesson.documents.select(["id", "text"]).filter(pa.array(chosen)),
+        lesson.responsibilities[chosen],
+        None if lesson.scores is None else lesson.scores[chosen],
+        None if lesson.cosines is None else lesson.cosines[chosen],
+    )
 
 
-def _counted(lines: Iterator[tuple[int, str]], advance: Callable[[float], None]) -> Iterator[tuple[int, str]]:
-    for line in lines:
-        yield line
-        advance(1)
+def _joined(one: Lesson, other: Lesson) -> Lesson:
+    return Lesson(
+        pa.concat_tables([one.documents, other.documents]),
+        np.concatenate([one.responsibilities, other.responsibilities]),
+    )

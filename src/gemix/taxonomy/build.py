@@ -1,20 +1,20 @@
-"""From documents, their vectors and a teacher to named domains."""
+"""From documents, their vectors and a teacher to named domains and a named tree over them."""
 
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from gemix.errors import GemixError
-from gemix.taxonomy.gis import Mode, Placement, Teacher, influence_scores, place
-from gemix.taxonomy.keywords import class_keywords, keyword_names
-from gemix.taxonomy.model import Domain, Representative, Taxonomy
-from gemix.taxonomy.representatives import select_representatives
+from gemix.taxonomy.gis import Mode, Teacher
+from gemix.taxonomy.model import Domain, Node, Taxonomy, Tree
+from gemix.taxonomy.namer import LLMNamer, Naming, name_subjects
+from gemix.taxonomy.prompts import Other
+from gemix.taxonomy.survey import Survey, survey
+from gemix.taxonomy.tree import readable_nodes
 from gemix.taxonomy.writer import write_taxonomy
 
-EXCERPT_CHARACTERS: Final = 300
+ROOT_NAME: Final = "all"
 
 
 def build_taxonomy(
@@ -26,6 +26,7 @@ def build_taxonomy(
     mode: Mode = "gis",
     representatives: int = 10,
     seed: int = 0,
+    namer: LLMNamer | None = None,
 ) -> Taxonomy:
     """Describe and name every domain of the teacher and write taxonomy.json, taxonomy.md and audit.parquet.
 
@@ -37,47 +38,61 @@ def build_taxonomy(
         mode: what ranks the representatives (see `gemix.taxonomy.influence_scores`).
         representatives: how many a domain at most.
         seed: seed of mode "random".
+        namer: asks a language model for names; `namer.failed` then holds what it has no answer for. None: keywords.
 
     Raises:
-        GemixError: documents and X differ in length, or the folder cannot be written.
+        GemixError: documents and X differ in length, the folder cannot be written, or the language model's endpoint
+            refuses key, model or address.
 
     """
-    if len(documents) != len(X):
-        raise GemixError(f"{len(documents):,} documents but {len(X):,} vectors: embed the seed sample again")
-    placement = place(X, model)
-    scores = influence_scores(X, model, mode=mode, seed=seed, placement=placement)
-    texts = documents["text"].to_pylist()
-    tokens = documents["tokens"].to_numpy()
-    count = len(model.mean_directions_)
-    keywords = class_keywords(texts, placement.labels, scores, count)
-    # The one place where names are made: whatever sees keywords (and representatives) may take this function's part.
-    names = keyword_names(keywords)
-    domains = []
-    for k, (name, words) in enumerate(zip(names, keywords, strict=True)):
-        members = np.flatnonzero(placement.labels == k)
-        shown = select_representatives(X, members, scores, texts, representatives)
-        domains.append(
-            Domain(
-                id=k,
-                name=name,
-                keywords=words,
-                documents=len(members),
-                share=len(members) / len(texts),
-                tokens=int(tokens[members].sum()),
-                kappa=float(model.concentrations_[k]),
-                cohesion=_cohesion(placement, members),
-                representatives=[_representative(documents, scores, i) for i in shown],
-            )
-        )
-    taxonomy = Taxonomy(mode=mode, documents=len(texts), tokens=int(tokens.sum()), domains=domains)
-    write_taxonomy(taxonomy, out)
+    found = survey(documents, X, model, mode=mode, representatives=representatives, seed=seed)
+    names = name_everything(found, namer)
+    taxonomy = _taxonomy(found, names)
+    write_taxonomy(taxonomy, out, [naming.prompt for naming in names])
     return taxonomy
 
 
-def _cohesion(placement: Placement, members: NDArray[np.intp]) -> float | None:
-    return round(float(placement.cosines[members].mean()), 6) if len(members) else None
+def name_everything(found: Survey, namer: LLMNamer | None) -> list[Naming]:
+    """Return the names of all domains, then those of all inner nodes, no two equal.
+
+    The language model names the domains and the nodes that cuts of a readable size show (see `readable_nodes`), at
+    most 30; keywords name the others, and the root is called "all".
+    """
+    leaves, chosen = found.leaves, readable_nodes(found.merges)
+    taken: dict[str, Other] = {} if leaves == 1 else {ROOT_NAME: Other(ROOT_NAME, ())}
+    names = name_subjects(found.domains(), leaves, taken, namer, range(leaves))
+    nodes = found.nodes([names[k].name for k in range(leaves)], chosen)
+    names |= name_subjects(nodes, leaves, taken, namer, chosen)
+    return [names[k] for k in range(leaves + len(nodes))] + [Naming(ROOT_NAME)] * (leaves > 1)
 
 
-def _representative(documents: pa.Table, scores: NDArray[np.float64], row: int) -> Representative:
-    excerpt = documents["text"][row].as_py()[:EXCERPT_CHARACTERS]
-    return Representative(id=documents["id"][row].as_py(), excerpt=excerpt, gis=round(float(scores[row]), 4))
+def _taxonomy(found: Survey, names: list[Naming]) -> Taxonomy:
+    common: list[dict[str, Any]] = [
+        {
+            "id": k,
+            "name": naming.name,
+            "keywords": found.keywords[k],
+            **naming.sentences(),
+            "named_by": naming.named_by,
+            "documents": int(found.documents[k]),
+            "tokens": int(found.tokens[k]),
+        }
+        for k, naming in enumerate(names)
+    ]
+    total = int(found.documents[-1])
+    domains = [
+        Domain(
+            **common[k],
+            share=int(found.documents[k]) / total,
+            kappa=found.kappas[k],
+            cohesion=found.cohesions[k],
+            representatives=found.representatives[k],
+        )
+        for k in range(found.leaves)
+    ]
+    nodes = [
+        Node(**common[found.leaves + t], children=tuple(pair), height=round(float(height), 9))
+        for t, (pair, height) in enumerate(zip(found.merges.children.tolist(), found.merges.heights, strict=True))
+    ]
+    tokens = int(found.tokens[-1])
+    return Taxonomy(mode=found.mode, documents=total, tokens=tokens, domains=domains, tree=Tree(nodes=nodes))

@@ -6,7 +6,7 @@ for a document in its domain k: confidence (g, the responsibility), centrality (
 local density (rho, the mean cosine to the nearest neighbours inside the domain).
 """
 
-from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol, get_args
 
@@ -14,16 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemix.errors import GemixError
+from gemix.progress import progress
 from gemix.sphere.vmf import log_normalizer
+from gemix.taxonomy.cosines import blocks
+from gemix.taxonomy.neighbours import MAX_EXACT, local_density
 
 Floats = NDArray[np.float64]
 Mode = Literal["gis", "random", "confidence", "centre"]
 
-# A document that points away from all its neighbours has no density; the logarithm must stay finite.
-MIN_DENSITY: Final = 1e-6
-# Above this many documents in a domain, neighbours are looked for among an evenly spaced subset of this size.
-MAX_REFERENCES: Final = 1 << 15
-_BLOCK_VALUES: Final = 1 << 22  # values of one block: 16 MB of float32
+_LONG: Final = 1 << 29  # pairs of documents: some seconds
 
 
 class Teacher(Protocol):
@@ -62,7 +61,7 @@ def place(X: NDArray[Any], model: Teacher) -> Placement:
     """Ask the teacher about every row of X, (n, d), a block at a time."""
     n = len(X)
     out = Placement(np.empty(n, np.int32), np.empty(n), np.empty(n))
-    for rows in _blocks(n, max(X.shape[1], len(model.mean_directions_))):
+    for rows in blocks(n, max(X.shape[1], len(model.mean_directions_))):
         block = X[rows]
         own = np.arange(len(block)), model.predict(block)
         out.labels[rows] = own[1]
@@ -90,7 +89,7 @@ def influence_scores(
             score is compared with.
         beta: weight of the density term.
         neighbours: M, how many nearest neighbours make the density; all others of a domain that has fewer.
-        seed: seed of mode "random".
+        seed: seed of mode "random", and of the search for neighbours in domains of more than 32,768 documents.
         placement: `place(X, model)`, where the caller has it already.
 
     Returns:
@@ -113,59 +112,18 @@ def influence_scores(
     centrality = normalizers[own] + model.concentrations_[own] * placement.cosines
     if mode == "centre":
         return centrality
+    if beta == 0:
+        return confidence + centrality
+    return confidence + centrality + beta * np.log(_densities(X, own, neighbours, seed))
+
+
+def _densities(X: NDArray[Any], labels: NDArray[np.int32], neighbours: int, seed: int) -> Floats:
+    """Return rho of every document, (n,), with a progress bar where it takes long."""
+    sizes = np.bincount(labels)
     density = np.empty(len(X))
-    for k in range(len(model.mean_directions_)):
-        members = np.flatnonzero(own == k)
-        density[members] = local_density(X, members, neighbours)
-    return confidence + centrality + beta * np.log(density)
-
-
-def local_density(X: NDArray[Any], members: NDArray[np.intp], neighbours: int) -> Floats:
-    """Return rho, the mean cosine of each member to its nearest neighbours among the members, at least MIN_DENSITY.
-
-    Exact up to MAX_REFERENCES members, block against block: memory does not depend on how many there are. A document
-    is not its own neighbour; its copies are. A single member has no neighbours, hence no density.
-
-    Args:
-        X: (n, d), as in `influence_scores`.
-        members: rows of X, (m,), ascending.
-        neighbours: how many neighbours count.
-
-    Returns:
-        (m,) float64.
-
-    """
-    references = members
-    if len(members) > MAX_REFERENCES:
-        references = members[np.linspace(0, len(members) - 1, MAX_REFERENCES).astype(np.intp)]
-    wanted = min(neighbours, len(references) - 1)
-    out = np.full(len(members), MIN_DENSITY)
-    if wanted < 1:
-        return out
-    width = min(len(references), max(1, _BLOCK_VALUES // X.shape[1]))
-    for rows in _blocks(len(members), max(width, X.shape[1])):
-        queries = unit_rows(X, members[rows])
-        nearest = np.empty((len(queries), 0), dtype=np.float32)
-        for start in range(0, len(references), width):
-            candidates = references[start : start + width]
-            cosines = queries @ unit_rows(X, candidates).T
-            cosines[members[rows][:, None] == candidates[None, :]] = -np.inf
-            nearest = np.concatenate([nearest, cosines], axis=1)
-            if nearest.shape[1] > wanted:
-                nearest = np.partition(nearest, -wanted, axis=1)[:, -wanted:]
-        # Sorted, so that the sum does not depend on the order that the partition left.
-        out[rows] = np.sort(nearest, axis=1).mean(axis=1, dtype=np.float64)
-    return np.maximum(out, MIN_DENSITY)
-
-
-def unit_rows(X: NDArray[Any], index: NDArray[np.intp]) -> NDArray[np.float32]:
-    """Return the rows of X at `index` with unit length, (m, d) float32; a row of zeros stays zero."""
-    rows = np.asarray(X[index], dtype=np.float32)
-    norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-    return rows / np.maximum(norms, np.finfo(np.float32).tiny)[:, None]
-
-
-def _blocks(n: int, width: int) -> Iterator[slice]:
-    step = max(1, _BLOCK_VALUES // width)
-    for start in range(0, n, step):
-        yield slice(start, min(start + step, n))
+    is_long = (sizes * np.minimum(sizes, MAX_EXACT)).sum() > _LONG
+    with progress("neighbours", len(X)) if is_long else nullcontext(lambda _: None) as advance:
+        for k in np.flatnonzero(sizes):
+            members = np.flatnonzero(labels == k)
+            density[members] = local_density(X, members, neighbours, seed=seed, advance=advance)
+    return density

@@ -9,6 +9,7 @@ from gemix.errors import GemixError
 from gemix.taxonomy.gis import Mode
 
 FILE_NAME: Final = "taxonomy.json"
+KEYWORDS: Final = "keywords"  # who made a name without a language model
 
 
 class _Record(BaseModel):
@@ -23,13 +24,34 @@ class Representative(_Record):
     gis: float
 
 
-class Domain(_Record):
-    """One domain; `id` is the label that students predict and sidecars hold.
+class _Named(_Record):
+    """What a namer says of a domain or of a node of the tree, and what is in it.
 
     Attributes:
-        name: unique.
+        name: unique among domains and nodes.
         keywords: heaviest first.
-        documents, tokens: how much of the seed sample is in the domain.
+        description, belongs, excludes: a sentence each, of a language model; None where keywords made the name.
+        named_by: "keywords" or "llm:<model>".
+        documents, tokens: how much of the seed sample is in it.
+
+    """
+
+    id: int
+    name: str
+    keywords: list[str]
+    description: str | None = None
+    belongs: str | None = None
+    excludes: str | None = None
+    named_by: str = KEYWORDS
+    documents: int
+    tokens: int
+
+
+class Domain(_Named):
+    """One domain.
+
+    Attributes:
+        id: the label that students predict and sidecars hold.
         share: documents over those of the sample.
         kappa: concentration of the teacher's component.
         cohesion: mean cosine of the domain's documents to its mean direction; None for a domain without documents.
@@ -37,15 +59,41 @@ class Domain(_Record):
 
     """
 
-    id: int
-    name: str
-    keywords: list[str]
-    documents: int
     share: float
-    tokens: int
     kappa: float
     cohesion: float | None
     representatives: list[Representative]
+
+
+class Node(_Named):
+    """An inner node of the tree: two nodes joined.
+
+    Attributes:
+        id: K + t for the node that merge t made.
+        children: nodes with lower ids; those below K are domains.
+        height: mean loss of cosine a document, of the cut that the merge made against the domains.
+
+    """
+
+    children: tuple[int, int]
+    height: float
+
+
+class Tree(_Record):
+    """Domains joined two by two (see `gemix.taxonomy.tree`); the last node is the root, one domain has no nodes."""
+
+    nodes: list[Node]
+
+    @model_validator(mode="after")
+    def _check_nodes(self) -> "Tree":
+        first = len(self.nodes) + 1
+        if [node.id for node in self.nodes] != list(range(first, 2 * first - 1)):
+            raise ValueError("node ids are not K, K + 1, K + 2, ... in order")
+        if sorted(child for node in self.nodes for child in node.children) != list(range(2 * first - 2)):
+            raise ValueError("not every node but the last is the child of one other")
+        if any(child >= node.id for node in self.nodes for child in node.children):
+            raise ValueError("a node comes before its children")
+        return self
 
 
 class Taxonomy(_Record):
@@ -55,6 +103,7 @@ class Taxonomy(_Record):
         version: of this format.
         mode: what the representatives were ranked by (see `gemix.taxonomy.influence_scores`).
         documents, tokens: size of the seed sample.
+        tree: over the domains; None in files of versions that had none.
 
     """
 
@@ -63,6 +112,7 @@ class Taxonomy(_Record):
     documents: int
     tokens: int
     domains: list[Domain]
+    tree: Tree | None = None
 
     @model_validator(mode="after")
     def _check_domains(self) -> "Taxonomy":
@@ -70,6 +120,11 @@ class Taxonomy(_Record):
             raise ValueError("domain ids are not 0, 1, 2, ... in order")
         if len(set(self.names)) != len(self.domains):
             raise ValueError("two domains have the same name")
+        if self.tree is not None:
+            if len(self.tree.nodes) != max(0, len(self.domains) - 1):
+                raise ValueError(f"a tree of {len(self.tree.nodes)} nodes does not fit {len(self.domains)} domains")
+            if len({*self.names, *(node.name for node in self.tree.nodes)}) < 2 * len(self.domains) - 1:
+                raise ValueError("two nodes of the tree have the same name")
         return self
 
     @property
@@ -93,4 +148,5 @@ def load_taxonomy(path: Path) -> Taxonomy:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise GemixError(f"{file} is not a taxonomy: {where + ': ' if where else ''}{first['msg']}") from error
+        message = first["msg"].removeprefix("Value error, ")
+        raise GemixError(f"{file} is not a taxonomy: {where + ': ' if where else ''}{message}") from error

@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.taxonomy.gis import unit_rows
+from gemix.taxonomy.cosines import unit_rows
 
 MAX_COSINE: Final = 0.95
 _BLOCK_ROWS: Final = 256

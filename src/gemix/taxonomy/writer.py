@@ -1,14 +1,18 @@
 """Writes a taxonomy three times: for programs (JSON), for people (Markdown), for auditors (Parquet)."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gemix.corpus.atomic import atomic_path, write_json, write_text
 from gemix.taxonomy.model import FILE_NAME, Domain, Taxonomy
+from gemix.taxonomy.names import CONTROL
+from gemix.taxonomy.tree import READABLE, cut
 
 AUDIT_SCHEMA: Final = pa.schema(
     {
@@ -19,18 +23,26 @@ AUDIT_SCHEMA: Final = pa.schema(
         "gis": pa.float64(),
         "keywords": pa.list_(pa.string()),
         "name": pa.string(),
+        "description": pa.string(),
+        "named_by": pa.string(),
+        "prompt": pa.string(),
     }
 )
 _MARKDOWN: Final = re.compile(r"([\\`*_\[\]<>#|~&$])")
-# Control characters and overrides of the writing direction, which could make a page read as what it is not.
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 
 
-def write_taxonomy(taxonomy: Taxonomy, out: Path) -> None:
-    """Write taxonomy.md, audit.parquet and, last, taxonomy.json to the folder `out`, each atomically."""
+def write_taxonomy(taxonomy: Taxonomy, out: Path, prompts: Sequence[str | None]) -> None:
+    """Write taxonomy.md, audit.parquet and, last, taxonomy.json to the folder `out`, each atomically.
+
+    Args:
+        taxonomy: with a tree.
+        out: folder.
+        prompts: what a language model saw of every domain and every inner node; None where it was not asked.
+
+    """
     write_text(out / "taxonomy.md", to_markdown(taxonomy))
     with atomic_path(out / "audit.parquet") as tmp:
-        pq.write_table(_audit(taxonomy), tmp, compression="zstd")
+        pq.write_table(_audit(taxonomy, prompts), tmp, compression="zstd")
     write_json(out / FILE_NAME, taxonomy.model_dump())
 
 
@@ -46,8 +58,10 @@ def to_markdown(taxonomy: Taxonomy) -> str:
         "|---:|---|---:|---:|---:|---:|---:|---|",
     ]
     lines += [_row(domain) for domain in taxonomy.domains]
+    lines += _groups(taxonomy)
     for domain in taxonomy.domains:
-        lines += ["", f"## {domain.id}. {escape(domain.name)}", "", f"Keywords: {_keywords(domain) or 'none'}", ""]
+        lines += ["", f"## {domain.id}. {escape(domain.name)}", "", *_sentences(domain)]
+        lines += [f"Keywords: {_keywords(domain) or 'none'}", ""]
         lines += [
             f"{rank}. **{escape(shown.id)}** ({shown.gis:.1f}): {escape(shown.excerpt)}"
             for rank, shown in enumerate(domain.representatives, 1)
@@ -57,7 +71,7 @@ def to_markdown(taxonomy: Taxonomy) -> str:
 
 def escape(text: str) -> str:
     """Return `text` as one line that Markdown shows literally."""
-    return _MARKDOWN.sub(r"\\\1", _CONTROL.sub(" ", text))
+    return _MARKDOWN.sub(r"\\\1", CONTROL.sub(" ", text))
 
 
 def _row(domain: Domain) -> str:
@@ -72,11 +86,43 @@ def _keywords(domain: Domain) -> str:
     return ", ".join(escape(word) for word in domain.keywords)
 
 
-def _audit(taxonomy: Taxonomy) -> pa.Table:
-    """One row a representative: what the namer saw (id, excerpt, gis, keywords) beside what it said (name)."""
+def _sentences(domain: Domain) -> list[str]:
+    """Return what a language model said of a domain, a paragraph each."""
+    said = (("", domain.description), ("Belongs: ", domain.belongs), ("Excluded: ", domain.excludes))
+    return [line for label, text in said if text for line in (f"{label}{escape(text)}", "")]
+
+
+def _groups(taxonomy: Taxonomy) -> list[str]:
+    """Return a section on the tree: the nodes of a readable cut, each with its domains, the largest first."""
+    if taxonomy.tree is None or len(taxonomy.domains) < 3:
+        return []
+    nodes = max(2, min(READABLE, len(taxonomy.domains) // 2))
+    found = cut(taxonomy.tree, nodes)
+    everything = [*taxonomy.domains, *taxonomy.tree.nodes]
+    lines = ["", "## Groups", "", f"The domains in {nodes} groups, the cut of the tree into as many nodes.", ""]
+    for k in sorted(found.nodes, key=lambda k: -everything[k].documents):
+        group = everything[k]
+        lines.append(f"- **{escape(group.name)}** ({group.documents:,} documents)")
+        if k >= len(taxonomy.domains):
+            if group.description:
+                lines[-1] += f": {escape(group.description)}"
+            under = sorted(np.flatnonzero(found.of_leaf == k).tolist(), key=lambda j: -everything[j].documents)
+            lines += [f"  - {j}. {escape(everything[j].name)} ({everything[j].documents:,})" for j in under]
+    return lines
+
+
+def _audit(taxonomy: Taxonomy, prompts: Sequence[str | None]) -> pa.Table:
+    """Return what the namer saw beside what it said: a row a representative, and one a node named by a model."""
+    keys = ("keywords", "name", "description", "named_by")
     rows = [
-        {"domain": domain.id, "rank": rank, "keywords": domain.keywords, "name": domain.name, **shown.model_dump()}
+        {"domain": domain.id, "rank": rank, "prompt": prompts[domain.id], **shown.model_dump()}
+        | {key: getattr(domain, key) for key in keys}
         for domain in taxonomy.domains
         for rank, shown in enumerate(domain.representatives, 1)
+    ]
+    rows += [
+        {"domain": node.id, "prompt": prompts[node.id]} | {key: getattr(node, key) for key in keys}
+        for node in (taxonomy.tree.nodes if taxonomy.tree else [])
+        if prompts[node.id] is not None
     ]
     return pa.Table.from_pylist(rows, AUDIT_SCHEMA)

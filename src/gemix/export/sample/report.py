@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gemix.export.sample.budget import Budget
-from gemix.export.sample.labels import LabelledCorpus
 from gemix.export.sample.select import Selection
+from gemix.label.labelled import LabelledCorpus
 
 TOLERANCE = 1e-3  # of a domain's target
 

@@ -16,11 +16,11 @@ from gemix.errors import GemixError
 from gemix.export.sample.budget import Budget, token_budgets
 from gemix.export.sample.files import FORMATS, FileMarker, file_path, read_file_marker, trusted_file
 from gemix.export.sample.gather import Gather
-from gemix.export.sample.labels import LabelledCorpus, open_labels
 from gemix.export.sample.report import Report, make_report
 from gemix.export.sample.scatter import Scatter, spill_path
 from gemix.export.sample.select import Selection, select_documents
-from gemix.export.sample.work import for_all
+from gemix.label.labelled import LabelledCorpus, open_labels
+from gemix.label.work import for_all
 from gemix.ledger import run_lock
 from gemix.mix.mixture import Mixture
 

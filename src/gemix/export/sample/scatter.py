@@ -16,10 +16,10 @@ from gemix.corpus.reader import read_batches
 from gemix.corpus.shards import Shard
 from gemix.errors import GemixError
 from gemix.export.sample.budget import Budget
-from gemix.export.sample.labels import read_sidecar
 from gemix.export.sample.order import position, position_hash, selection_hash
 from gemix.export.sample.select import Selection
 from gemix.export.sample.spill import SpillWriter, is_spill
+from gemix.label.labelled import read_sidecar
 
 _REPORT_EVERY = 1000  # rows
 
@@ -84,7 +84,7 @@ class Scatter:
     def _rows(self, shard: Shard) -> Iterator[Row]:
         for batch in read_batches(shard, text_key=self.text_key, id_key=self.id_key, with_extras=True):
             extras = batch.extras or []
-            for i, (document_id, text) in enumerate(zip(batch.ids, batch.texts, strict=True)):
+            for i, (document_id, text) in enumerate(zip(batch.ids.to_pylist(), batch.texts.to_pylist(), strict=True)):
                 yield Row(batch.first_row + i, document_id, text, extras[i])
 
     def _label_rows(self, shard: Shard) -> Iterator[tuple[str, int | None, int | None]]:

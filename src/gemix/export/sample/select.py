@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from gemix.corpus.shards import Shard
 from gemix.errors import GemixError
 from gemix.export.sample.budget import Budget
-from gemix.export.sample.labels import LabelledCorpus, read_sidecar
 from gemix.export.sample.order import selection_hash
-from gemix.export.sample.work import for_all
+from gemix.label.labelled import LabelledCorpus, read_sidecar
+from gemix.label.work import for_all
 
 _RANGE_BITS = 12
 _RANGES = 1 << _RANGE_BITS

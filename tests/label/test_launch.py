@@ -1,6 +1,4 @@
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +8,8 @@ from label_data import contents, temporary_files, write_corpus
 
 from gemix.corpus.shards import Shard, resolve_shards
 from gemix.errors import GemixError
-from gemix.label.local import LabelResult, label_corpus
+from gemix.label.launch import LabelResult, label_corpus
+from gemix.label.ranks import Rank
 from gemix.label.totals import totals
 
 NAMES = ["a", "b", "d", "sub/c"]
@@ -48,19 +47,19 @@ def test_every_number_of_workers_gives_the_same_bytes(
 def test_a_second_call_trusts_and_loads_no_student(
     done: LabelResult, shards: list[Shard], student_folder: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (out / ".lock").unlink()
     before = _files(out)
-    monkeypatch.setattr("gemix.label.local.load_student", lambda folder: pytest.fail("loaded"))
+    monkeypatch.setattr("gemix.label.job.load_student", lambda folder: pytest.fail("loaded"))
     again = label_corpus(shards, student_folder, out)
     assert (again.labelled, again.trusted) == ([], NAMES)
     assert again.totals == done.totals
+    (out / ".lock").unlink()
     assert _files(out) == before
 
 
 def _files(folder: Path) -> dict[Path, tuple[int, int, int]]:
     """Return what writing a file changes; reading one may change its access time."""
-    return {
-        path: (stat.st_ino, stat.st_size, stat.st_mtime_ns) for path in folder.rglob("*") for stat in [path.stat()]
-    }
+    return {path: (stat.st_ino, stat.st_size, stat.st_mtime_ns) for path in folder.rglob("*") for stat in [path.stat()]}
 
 
 def test_only_what_changed_is_labelled_again(
@@ -189,16 +188,16 @@ def test_unwritable_output(shards: list[Shard], student_folder: Path, tmp_path: 
         label_corpus(shards, student_folder, tmp_path / "file" / "out", workers=2)
 
 
-def test_leftovers_of_dead_processes_go_and_those_of_others_stay(
+def test_leftovers_of_these_shards_go_and_those_of_others_stay(
     shards: list[Shard], student_folder: Path, out: Path
 ) -> None:
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
     (out / "sub").mkdir(parents=True)
-    dead = [out / "sub" / f".c.parquet.tmp-{process.pid}", out / f".a.json.tmp-{process.pid}"]
-    stay = [out / f".b.parquet.tmp-{os.getppid()}", out / f".foreign.parquet.tmp-{process.pid}", out / ".a.tmp-x"]
-    for path in dead + stay:
+    gone = [out / "sub" / ".c.parquet.tmp-12-0a1b", out / ".a.json.tmp-1"]
+    stay = [out / ".foreign.parquet.tmp-12-0a1b", out / ".a.tmp-x"]
+    for path in gone + stay:
         path.write_text("half")
+    label_corpus(shards, student_folder, out, rank=Rank(0, 1))  # other ranks may be at work on theirs
+    assert sorted(temporary_files(out)) == sorted(gone + stay)
     label_corpus(shards, student_folder, out)
     assert sorted(temporary_files(out)) == sorted(stay)
 

@@ -61,7 +61,7 @@ def open_labels(shards: Sequence[Shard], folder: Path) -> LabelledCorpus:
             + "\nLabel them again (`gemix run` or `gemix label`), and give the same inputs as then."
         )
     totals = sum_markers(markers)
-    names, source = _domain_names(folder)
+    names, source = domain_names(folder)
     if len(names) != len(totals.documents):
         raise GemixError(f"{source} names {len(names)} domains, the labels in {folder} have {len(totals.documents)}")
     return LabelledCorpus(folder, list(shards), markers, names, totals.documents, totals.tokens)
@@ -104,8 +104,13 @@ class _Taxonomy(msgspec.Struct):
     domains: list[_Domain]
 
 
-def _domain_names(folder: Path) -> tuple[list[str], Path]:
-    """Return the names by domain number, and the file that they come from."""
+def domain_names(folder: Path) -> tuple[list[str], Path]:
+    """Return the names of the domains of a folder of labels, by number, and the file that they come from.
+
+    Raises:
+        GemixError: no file with names beside the labels, or one that cannot be used.
+
+    """
     places = (folder / "domains.csv", folder.parent / "domains.csv", folder.parent / "taxonomy.json")
     path = next((path for path in places if path.is_file()), None)
     if path is None:

@@ -1,0 +1,116 @@
+"""The commands that turn labels into what other tools read: `join` and `convert`."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from gemix.cli_export import inputs_of_run
+from gemix.cli_stats import Labels
+from gemix.command import command
+from gemix.config import RunConfig, resolve
+from gemix.errors import GemixError
+from gemix.stages import say
+
+LabelsOption = Annotated[Path, typer.Option("--labels", help="folder of the corpus's labels", show_default=False)]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="the labelled corpus: " + (RunConfig.model_fields["inputs"].description or ""),
+        show_default="those of the run that the labels are part of",
+    ),
+]
+Workers = Annotated[int | None, typer.Option("--workers", "-j", min=1, help="processes", show_default="all cores")]
+
+
+def join(
+    labels: LabelsOption,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="folder of the files with labels in them", show_default=False)
+    ],
+    inputs: Inputs = None,
+    key: Annotated[
+        str, typer.Option("--key", help="name of the domain's number; KEY_name and KEY_probability go with it")
+    ] = "domain",
+    workers: Workers = None,
+) -> None:
+    """Write the documents with their labels in them: the same files, rows and order, three more columns.
+
+    All other columns stay as they are. Rows without a label have null. Run it again to resume.
+
+    Example: `gemix join "web/*.parquet" --labels labels/ --out labelled/`
+    """
+    from gemix.interchange import Join
+
+    corpus = _convert(labels, inputs, out, Join(key), workers)
+    damaged = [counts for reason, counts in _bad(corpus).counts.items() if reason in ("truncated", "corrupt")]
+    if damaged:
+        say(f"{sum(damaged):,} files are damaged: what cannot be read of them could not be copied")
+
+
+def convert(
+    labels: Labels,
+    to: Annotated[
+        Literal["jsonl", "dolma", "weborganizer"],
+        typer.Option("--to", help="the form: see docs/interchange.md", show_default=False),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder of the new files", show_default=False)],
+    inputs: Inputs = None,
+    name: Annotated[
+        str, typer.Option("--name", help="of the attributes (dolma) or the domains (weborganizer)")
+    ] = "gemix",
+    logits: Annotated[
+        Path | None,
+        typer.Option("--logits", help="weborganizer: also all log-probabilities, by this student (its folder)"),
+    ] = None,
+    workers: Workers = None,
+) -> None:
+    """Write labels in a form that other tools read: JSON lines, Dolma attributes, WebOrganizer arrays.
+
+    Run it again to resume.
+
+    Example: `gemix convert run/labels --to dolma --out dolma/`
+    """
+    from gemix.interchange import DolmaAttributes, Form, JsonLines, WebOrganizer
+
+    if logits is not None and to != "weborganizer":
+        raise GemixError("--logits goes with --to weborganizer")
+    forms: dict[str, Form] = {
+        "jsonl": JsonLines(),
+        "dolma": DolmaAttributes(name),
+        "weborganizer": WebOrganizer(name, str(logits) if logits else None),
+    }
+    _convert(labels, inputs, out, forms[to], workers)
+
+
+def _convert(labels: Path, inputs: list[str] | None, out: Path, form: Any, workers: int | None) -> Any:
+    """Write a form of the labels of these inputs and say what was done; return the labelled corpus."""
+    from gemix.corpus.shards import refuse_overlap, resolve_shards
+    from gemix.interchange import convert_labels
+    from gemix.label.labelled import open_labels
+
+    given = inputs or inputs_of_run(labels.parent)
+    shards = resolve_shards(given)
+    for folder in form.folders:
+        refuse_overlap(shards, given, out / folder)
+    corpus = open_labels(shards, labels)
+    made = convert_labels(corpus, form, out, workers=workers or resolve({}).workers)
+    say(
+        f"{out}: {corpus.rows:,} rows; {len(made.now):,} files of the corpus now, {len(made.before):,} were done before"
+    )
+    bad = _bad(corpus)
+    if bad.total:
+        say(f"{bad.total:,} rows have no label:\n{bad.describe()}")
+    return corpus
+
+
+def _bad(corpus: Any) -> Any:
+    from gemix.label.totals import sum_markers
+
+    return sum_markers(corpus.markers).bad
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    for function in (join, convert):
+        app.command()(command()(function))

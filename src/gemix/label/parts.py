@@ -1,0 +1,181 @@
+"""A Parquet file that is large beside the rest of the corpus is labelled in parts, which make one sidecar."""
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from gemix.corpus.atomic import atomic_path, write_text
+from gemix.corpus.fingerprint import FileFingerprint, FileStat, file_stat, fingerprint
+from gemix.corpus.markers import Marker, file_sha256, marker_path, merge_markers, sidecar_path, write_marker
+from gemix.corpus.shards import Shard
+from gemix.corpus.storage import is_remote
+from gemix.errors import GemixError
+from gemix.label.sidecar import SidecarWriter
+
+# One part is a few seconds' to a minute's work: small enough to share a file out, large enough that footers and joins
+# do not count.
+PART_BYTES: Final = 1 << 28
+# A smaller share of the corpus can be labelled whole in its turn. This also bounds how many footers a plan has to read.
+SHARE_OF_CORPUS: Final = 256
+FOLDER: Final = ".parts"
+_HASH_SPEED: Final = 16  # against labelling
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Consecutive row groups of a Parquet shard: from `row_groups[0]` up to, not including, `row_groups[1]`."""
+
+    shard: Shard
+    row_groups: tuple[int, int]
+    size: int
+
+    @property
+    def name(self) -> str:
+        """What its sidecar and marker are called, as a shard's are by the shard's name."""
+        return f"{FOLDER}/{self.shard.name}/{self.row_groups[0]:06}-{self.row_groups[1]:06}"
+
+    @property
+    def file_name(self) -> str:
+        """What its marker says in place of the name of the file."""
+        return f"{self.shard.path.name}#{self.row_groups[0]}-{self.row_groups[1]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The content hash of a shard that is labelled in parts: its marker needs it, and it is a task of its own.
+
+    `size` is what could be labelled in that time.
+    """
+
+    shard: Shard
+    size: int
+
+    @property
+    def name(self) -> str:
+        """What its file is called, less the suffix."""
+        return f"{FOLDER}/{self.shard.name}/content"
+
+
+Piece = Part | Content
+
+
+def split(shards: Sequence[Shard], sizes: Mapping[Shard, int]) -> dict[Shard, list[Piece]]:
+    """Return the pieces of those shards that are labelled in parts.
+
+    It hangs on the files alone, not on who labels them: all launchers make the same parts, and find those of another.
+    """
+    total = sum(sizes[shard] for shard in shards)
+    found: dict[Shard, list[Piece]] = {}
+    for shard in shards:
+        size = sizes[shard]
+        if (
+            shard.format == ".parquet"
+            and not is_remote(shard.path)
+            and size > max(2 * PART_BYTES, total / SHARE_OF_CORPUS)
+        ):
+            parts = _split(shard, size)
+            if len(parts) > 1:
+                found[shard] = [Content(shard, size // _HASH_SPEED), *parts]
+    return found
+
+
+def _split(shard: Shard, size: int) -> list[Piece]:
+    try:
+        with pq.ParquetFile(shard.path) as file:
+            groups = [file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups)]
+    except (pa.ArrowException, OSError):
+        return []  # it is labelled whole: that will say what is wrong
+    scale = size / max(sum(groups), 1)  # the sizes of groups are those before compression
+    parts: list[Piece] = []
+    first, room = 0, 0.0
+    for end, group in enumerate(groups, 1):
+        room += group * scale
+        if room >= PART_BYTES or end == len(groups):
+            parts.append(Part(shard, (first, end), int(room)))
+            first, room = end, 0.0
+    return parts
+
+
+def known_content(content: Content, out: Path) -> FileFingerprint | None:
+    """Return the fingerprint of a shard from its file below `out` if that still holds."""
+    try:
+        known = msgspec.json.decode((out / f"{content.name}.json").read_bytes(), type=FileFingerprint)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    path = content.shard.path
+    return known if (known.name, FileStat(known.size, known.mtime_ns)) == (path.name, file_stat(path)) else None
+
+
+def hash_content(content: Content, out: Path) -> FileFingerprint:
+    """Return the fingerprint of a shard, and leave it in its file below `out`.
+
+    Raises:
+        GemixError: the shard changed while it was read, or something cannot be read or written.
+
+    """
+    found = fingerprint(content.shard.path)
+    refuse_change(content.shard, found)
+    write_text(out / f"{content.name}.json", msgspec.json.encode(found).decode() + "\n")
+    return found
+
+
+def refuse_change(shard: Shard, before: FileFingerprint) -> None:
+    """Make sure that a shard is the file that it was.
+
+    Raises:
+        GemixError: it is not.
+
+    """
+    if FileStat(before.size, before.mtime_ns) != file_stat(shard.path):
+        raise GemixError(f"{shard.path} changed while it was read; label it again when it is complete")
+
+
+def join(shard: Shard, source: FileFingerprint, markers: Mapping[str, Marker], out: Path) -> Marker:
+    """Make one sidecar and one marker of those of all parts, byte for byte as if the shard had been labelled whole.
+
+    Args:
+        shard: What the parts are of.
+        source: Its fingerprint.
+        markers: Of the parts in order, by the names of the parts.
+        out: Folder of the labels.
+
+    Raises:
+        GemixError: the shard changed meanwhile, a part cannot be read, or `out` cannot be written.
+
+    """
+    for marker in markers.values():
+        if (marker.input.size, marker.input.mtime_ns) != (source.size, source.mtime_ns):
+            raise GemixError(f"{shard.path} changed between the labelling of its parts; label it again")
+    with atomic_path(sidecar_path(out, shard.name)) as tmp:
+        with SidecarWriter(tmp) as writer:
+            for name in markers:
+                path = sidecar_path(out, name)
+                try:
+                    with pq.ParquetFile(path) as file:
+                        for batch in file.iter_batches(use_threads=False):
+                            writer.append(batch)
+                except (pa.ArrowException, OSError) as error:
+                    raise GemixError(f"cannot read {path}: {error}") from error
+        sha256 = file_sha256(tmp)
+        refuse_change(shard, source)
+    marker = merge_markers(list(markers.values()), input=source, sha256=sha256)
+    write_marker(marker_path(out, shard.name), marker)
+    return marker
+
+
+def remove_parts(shard: Shard, out: Path) -> None:
+    """Delete what was left of a shard's parts, and folders that are empty then."""
+    folder = out / FOLDER / shard.name
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        while folder.name != FOLDER:
+            folder = folder.parent
+            os.rmdir(folder)

@@ -1,0 +1,103 @@
+"""Mixing at a coarser level: domains that move together as nodes, and the way back to the domains.
+
+A node is any group of domains. Inside a node the ratios stay those of the corpus: domain k of node n has the weight
+
+    w_k = W_n t_k / T_n,    T_n = sum of t_k in n  (tokens)
+
+so all domains of a node are passed over equally often, as often as the node: w_k / t_k = W_n / T_n. Bounds carry over
+without loss: floor_k <= w_k <= cap_k for every k in n means
+
+    max_k floor_k T_n / t_k  <=  W_n  <=  min_k cap_k T_n / t_k.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gemix.mix.box import Floats
+from gemix.mix.partition import Partition, read_csv, read_partition
+
+NODE = "node"
+
+
+def coarsen(partition: Partition, nodes: Sequence[str]) -> Partition:
+    """Return the table of the nodes, in the order in which they first appear.
+
+    Args:
+        partition: K domains.
+        nodes: the node that each domain belongs to, K names.
+
+    Raises:
+        ValueError: a domain without tokens has a floor, so no mixture of nodes can reach it.
+
+    """
+    names = list(dict.fromkeys(nodes))
+    of_domain = _index(nodes, names)
+    tokens = _sums(partition.tokens, of_domain, len(names))
+    documents = None if partition.documents is None else _sums(partition.documents, of_domain, len(names))
+    floor, cap = np.zeros(len(names)), np.ones(len(names))
+    for k, n in enumerate(of_domain.tolist()):
+        if partition.tokens[k]:
+            scale = tokens[n] / partition.tokens[k]
+            floor[n] = max(floor[n], partition.floor[k] * scale)
+            cap[n] = min(cap[n], partition.cap[k] * scale)
+        elif partition.floor[k]:
+            raise ValueError(f"domain {partition.names[k]!r} has a floor of {partition.floor[k]:g} but no tokens")
+    return Partition(names, documents, tokens, floor, cap)
+
+
+def expand(weights: Mapping[str, float], partition: Partition, nodes: Sequence[str]) -> Floats:
+    """Return weights over the domains, (K,), for weights over nodes.
+
+    Args:
+        weights: of the nodes, all of them.
+        partition: K domains.
+        nodes: the node that each domain belongs to, K names.
+
+    Raises:
+        ValueError: the weights are of other nodes, or a node without tokens has one.
+
+    """
+    names = list(dict.fromkeys(nodes))
+    unknown = [name for name in weights if name not in names]
+    missing = [name for name in names if name not in weights]
+    if unknown or missing:
+        what = f"no domain belongs to {unknown[0]!r}" if unknown else f"{missing[0]!r} has no weight"
+        raise ValueError(f"the weights are not of these nodes: {what}")
+    of_domain = _index(nodes, names)
+    tokens = _sums(partition.tokens, of_domain, len(names))
+    for name, total in zip(names, tokens.tolist(), strict=True):
+        if weights[name] and not total:
+            raise ValueError(f"node {name!r} has a weight of {weights[name]:g} but no tokens")
+    node_weights = np.array([weights[name] for name in names])[of_domain]
+    return np.asarray(node_weights * partition.tokens / np.maximum(tokens[of_domain], 1))
+
+
+def read_nodes(path: Path) -> tuple[Partition, list[str]]:
+    """Read a table of domains with a column `node`: return the domains, and the node that each belongs to.
+
+    Raises:
+        ValueError: no such column, a domain without node, or what `read_partition` refuses.
+
+    """
+    partition = read_partition(path)
+    rows, columns = read_csv(path, path.read_bytes())
+    if NODE not in columns:
+        raise ValueError(f"{path}: no column {NODE!r}; there are {', '.join(columns)}")
+    for line, row in rows:
+        if not row[NODE]:
+            raise ValueError(f"{path}, row {line}: the domain belongs to no {NODE}")
+    return partition, [row[NODE] for _, row in rows]
+
+
+def _index(nodes: Sequence[str], names: Sequence[str]) -> NDArray[np.intp]:
+    place = {name: n for n, name in enumerate(names)}
+    return np.array([place[node] for node in nodes], dtype=np.intp)
+
+
+def _sums(counts: NDArray[np.int64], of_domain: NDArray[np.intp], nodes: int) -> NDArray[np.int64]:
+    out = np.zeros(nodes, dtype=np.int64)
+    np.add.at(out, of_domain, counts)
+    return out
