@@ -12,7 +12,7 @@ demo: .venv/demo
 	$(BIN)/gemix demo --out demo
 
 test: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: .venv/test
 	$(BIN)/ruff format --check src tests benchmarks
