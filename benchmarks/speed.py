@@ -117,6 +117,7 @@ def main() -> None:
     parser.add_argument("embeddings", type=Path)
     parser.add_argument("--clusters", type=int, nargs="+", default=[24, 256])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help="leave out scikit-learn, which takes minutes at K = 256")
     parser.add_argument("--shrink", type=int, default=1, help="divide the number of rows, for a quick look")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
@@ -134,11 +135,15 @@ def main() -> None:
         for k in arguments.clusters:
             gem(x[: max(20_000, 20 * k)], k)
             rounds = [
-                {name: method(x, k) for name, method in METHODS.items() if first or name != ONCE}
+                {
+                    name: method(x, k)
+                    for name, method in METHODS.items()
+                    if name != ONCE or (first and not arguments.quick)
+                }
                 for first in [True, *[False] * (arguments.rounds - 1)]
             ]
             peer = float(np.median([result["faiss Kmeans"]["seconds"] for result in rounds]))
-            for name in METHODS:
+            for name in rounds[0]:
                 seconds = float(np.median([result[name]["seconds"] for result in rounds if name in result]))
                 last = rounds[0][name]
                 own = f"{last['close']:.1f} | {last['iterations']} | {last['passes']}" if "close" in last else " | | "

@@ -22,7 +22,7 @@ from gemix.errors import GemixError
 
 _FORMAT: Final = 1
 _RECORDED_PACKAGES: Final = (
-    "numpy", "scipy", "scikit-learn", "pyarrow", "onnxruntime", "tokenizers", "sentence-transformers", "torch",
+    "numpy", "numba", "scipy", "scikit-learn", "pyarrow", "onnxruntime", "tokenizers", "sentence-transformers", "torch",
     "fasttext-community",
 )  # fmt: skip
 

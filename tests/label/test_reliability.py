@@ -176,8 +176,10 @@ def test_two_launches_at_once(large_corpus: Path, student_folder: Path, expected
     out = tmp_path / "out"
     first = launch(large_corpus, student_folder, out, 2)
     until(lambda: temporary_files(out))
+    os.killpg(first.pid, signal.SIGSTOP)  # else it may be done before the second has lost its patience
     second = launch(large_corpus, student_folder, out, 1)
     _, stderr = second.communicate(timeout=120)
+    os.killpg(first.pid, signal.SIGCONT)
     assert second.returncode == 1
     assert f"error: process {first.pid} on {socket.gethostname()} is labelling into {out}" in stderr
     assert first.wait(120) == 0
