@@ -45,3 +45,8 @@ def clustered(n: int, d: int, k: int, noise: float, seed: int, skew: float = 1.0
     truth = random.choice(k, n, p=share / share.sum())
     x = centres[truth] + noise * random.normal(size=(n, d))
     return x / np.linalg.norm(x, axis=1, keepdims=True), truth
+
+
+def files_below(folder: Path) -> dict[Path, tuple[int, int, int]]:
+    """Return what writing a file changes (inode, size, time); reading one may change its access time."""
+    return {path: (stat.st_ino, stat.st_size, stat.st_mtime_ns) for path in folder.rglob("*") for stat in [path.stat()]}

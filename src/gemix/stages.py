@@ -157,7 +157,9 @@ class Run:
         from gemix.taxonomy import build_taxonomy
 
         namer, options = make_namer(self.paths, self.config), survey_options(self.config)
-        taxonomy = build_taxonomy(*self._seed(), self._teacher(), self.paths.root, namer=namer, **options)
+        taxonomy = build_taxonomy(
+            *self.paths.read_seed(), self.paths.read_teacher(), self.paths.root, namer=namer, **options
+        )
         facts: Facts = {"domains": taxonomy.names}
         if namer is not None:
             say(namer.report())
@@ -220,12 +222,6 @@ class Run:
         with timed() as seconds:
             facts = work()
         self.ledger.record(stage, seconds[0], facts)
-
-    def _seed(self) -> tuple[pa.Table, np.ndarray]:
-        return self.paths.read_seed()
-
-    def _teacher(self) -> Any:
-        return self.paths.read_teacher()
 
 
 def sample_stage(ledger: Ledger, config: RunConfig, shards: list[Shard]) -> Stage:

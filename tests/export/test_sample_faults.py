@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from export_data import NAMES, contents, documents, label, make_rows, mixture, write_layout
+from support import files_below
 
 from gemix.corpus.shards import Shard, resolve_shards
 from gemix.errors import GemixError
@@ -150,14 +151,9 @@ def test_interrupted_anywhere(
 
 def test_a_finished_sample_is_only_checked(source: Path, expected: dict[str, bytes], tmp_path: Path) -> None:
     first = sample(source, tmp_path / "out")
-    before = _files(tmp_path / "out")
+    before = files_below(tmp_path / "out")
     assert sample(source, tmp_path / "out") == first
-    assert _files(tmp_path / "out") == before
-
-
-def _files(folder: Path) -> dict[Path, tuple[int, int, int]]:
-    """Return what writing a file changes; reading one may change its access time."""
-    return {path: (stat.st_ino, stat.st_size, stat.st_mtime_ns) for path in folder.iterdir() for stat in [path.stat()]}
+    assert files_below(tmp_path / "out") == before
 
 
 @pytest.mark.parametrize("victim", ["part-00003.jsonl.zst", "sample.json"])

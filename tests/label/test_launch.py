@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from label_data import contents, temporary_files, write_corpus
+from support import files_below
 
 from gemix.corpus.shards import Shard, resolve_shards
 from gemix.errors import GemixError
@@ -48,18 +49,13 @@ def test_a_second_call_trusts_and_loads_no_student(
     done: LabelResult, shards: list[Shard], student_folder: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (out / ".lock").unlink()
-    before = _files(out)
+    before = files_below(out)
     monkeypatch.setattr("gemix.label.job.load_student", lambda folder: pytest.fail("loaded"))
     again = label_corpus(shards, student_folder, out)
     assert (again.labelled, again.trusted) == ([], NAMES)
     assert again.totals == done.totals
     (out / ".lock").unlink()
-    assert _files(out) == before
-
-
-def _files(folder: Path) -> dict[Path, tuple[int, int, int]]:
-    """Return what writing a file changes; reading one may change its access time."""
-    return {path: (stat.st_ino, stat.st_size, stat.st_mtime_ns) for path in folder.rglob("*") for stat in [path.stat()]}
+    assert files_below(out) == before
 
 
 def test_only_what_changed_is_labelled_again(

@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from gemix.errors import GemixError
+from gemix.corpus.records import read_record
 from gemix.mix.mixture import Mixture
 
 
@@ -15,12 +13,4 @@ def read_mixture(path: Path) -> Mixture:
         GemixError: the file is missing, damaged or of another version.
 
     """
-    try:
-        return Mixture.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise GemixError(f"cannot read {path}: {error.strerror or error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        raise GemixError(f"{path} is not a mixture: {where + ': ' if where else ''}{message}") from error
+    return read_record(path, Mixture, "a mixture")

@@ -9,12 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from gemix.config import RunConfig, resolve
 from gemix.errors import GemixError
 from gemix.ledger import Ledger
 from gemix.run_folder import RunFolder
+from gemix.student.evaluate import Evaluation
 
 if TYPE_CHECKING:
     from gemix.taxonomy.model import Taxonomy
@@ -34,26 +35,6 @@ class Counts:
     documents: NDArray[np.int64]
     tokens: NDArray[np.int64]
     corpus: bool
-
-
-class DomainAgreement(BaseModel):
-    """What the report shows of `gemix.student.evaluate.DomainAgreement`."""
-
-    precision: float | None
-    recall: float | None
-
-
-class Evaluation(BaseModel):
-    """What the report shows of `gemix.student.evaluate.Evaluation`; files of versions without confusion have none."""
-
-    training_documents: int
-    documents: int
-    top1: float
-    top3: float
-    mass_drift: float
-    by_confidence: list[float]
-    domains: list[DomainAgreement]
-    confusion: list[list[int]] | None = None
 
 
 def stages(run: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ reach beyond which a component weighs nothing (see `gemix.sphere.kernels`). Late
 dv_k and its shift by dc_k, no unit row's score has risen by more than |dv_k| + dc_k (Cauchy and Schwarz; the bounds of
 Elkan 2003, for soft assignments). So a component that was not listed stays out of reach of a row as long as
 
-    |dv_k| + dc_k <= margin / 2   and   the row's largest score has fallen by no more than   margin - |dv_k| - dc_k.
+    |dv_k| + dc_k <= 3/4 margin   and   the row's largest score has fallen by no more than   margin - |dv_k| - dc_k.
 
 Components that moved further are restless: they are asked for every row. A row whose largest score fell further has all
 components asked. When too many are restless, or too many rows need everything, the next pass makes new lists.
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from gemix.sphere.rows import Rows
 
 Floats = NDArray[np.float64]
-Part = tuple[float, Floats, NDArray[Any]]
 
 # Where more than this share of the components is within reach of a row, dense passes are as quick.
 _DENSE: Final = 0.3

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
-from gemix.errors import GemixError
+from gemix.corpus.records import read_record
 from gemix.taxonomy.gis import Mode
 
 FILE_NAME: Final = "taxonomy.json"
@@ -140,13 +140,4 @@ def load_taxonomy(path: Path) -> Taxonomy:
         GemixError: the file is missing, damaged or of another version.
 
     """
-    file = path / FILE_NAME if path.is_dir() else path
-    try:
-        return Taxonomy.model_validate_json(file.read_bytes())
-    except OSError as error:
-        raise GemixError(f"cannot read {file}: {error.strerror or error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        raise GemixError(f"{file} is not a taxonomy: {where + ': ' if where else ''}{message}") from error
+    return read_record(path / FILE_NAME if path.is_dir() else path, Taxonomy, "a taxonomy")
