@@ -25,7 +25,7 @@ def grouped(draw: st.DrawFn) -> tuple[Partition, list[str]]:
     k = draw(st.integers(1, 12))
     tokens = draw(st.lists(st.integers(1, 10**12), min_size=k, max_size=k))
     nodes = draw(st.lists(st.sampled_from("abcd"), min_size=k, max_size=k))
-    floors = draw(st.lists(st.floats(0, 0.05), min_size=k, max_size=k))
+    floors = draw(st.lists(st.just(0.0) | st.floats(1e-9, 0.05), min_size=k, max_size=k))
     caps = draw(st.lists(st.floats(0.1, 1), min_size=k, max_size=k))
     return partition_of(tokens, floors, caps), nodes
 

@@ -1,0 +1,123 @@
+"""Tokens of a corpus by domain, and of its validation sets: what all proxies train on and are judged by.
+
+A folder, made by `gemix proxy prepare`:
+
+    data.json             the contract below
+    tokenizer.json        of the `tokenizers` library
+    train/00000.bin ...   domain by domain: token ids, little-endian uint16 (uint32 where the vocabulary needs it),
+    valid/00000.bin ...   documents one after another, each with the end-of-text token behind it
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from gemix.corpus.records import read_record
+from gemix.errors import GemixError
+
+Tokens = NDArray[np.uint16] | NDArray[np.uint32]
+
+
+class Part(BaseModel):
+    """A domain or a validation set: its name and size; `bytes` of UTF-8 text give losses per byte."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    documents: int = Field(ge=0)
+    tokens: int = Field(ge=0)
+    bytes: int = Field(ge=0)
+
+
+class Contract(BaseModel):
+    """data.json."""
+
+    model_config = ConfigDict(extra="forbid")
+    schema_version: Literal[1] = 1
+    vocabulary: int = Field(ge=2, lt=1 << 32)
+    end: int = Field(ge=0)
+    domains: list[Part]
+    valid: list[Part]
+    fingerprint: str
+    made: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class ProxyData:
+    """Tokens of K domains and V validation sets.
+
+    Attributes:
+        vocabulary: Number of token ids.
+        end: Id of the end-of-text token; it stands behind every document.
+        domains: K parts.
+        train: K arrays of token ids, memory-mapped where they come from a folder.
+        valid: V parts.
+        held_out: V arrays of token ids.
+        fingerprint: SHA-256 of all that is above.
+
+    """
+
+    vocabulary: int
+    end: int
+    domains: list[Part]
+    train: list[Tokens]
+    valid: list[Part]
+    held_out: list[Tokens]
+    fingerprint: str
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the domains."""
+        return [part.name for part in self.domains]
+
+    @property
+    def valid_names(self) -> list[str]:
+        """Names of the validation sets."""
+        return [part.name for part in self.valid]
+
+
+def token_type(vocabulary: int) -> np.dtype[Any]:
+    """Return the type of token ids in files, little-endian."""
+    return np.dtype("<u2" if vocabulary <= 1 << 16 else "<u4")
+
+
+def part_path(folder: Path, kind: Literal["train", "valid"], number: int) -> Path:
+    """Return where the tokens of a domain or a validation set lie."""
+    return folder / kind / f"{number:05d}.bin"
+
+
+def read_data(folder: Path) -> ProxyData:
+    """Open a folder of `gemix proxy prepare`; tokens stay on disk.
+
+    Raises:
+        GemixError: it is missing, damaged, or a file has another size than data.json says.
+
+    """
+    contract = read_record(folder / "data.json", Contract, "the data of proxies")
+    kind = token_type(contract.vocabulary)
+    arrays: dict[str, list[Tokens]] = {"train": [], "valid": []}
+    for where, parts in (("train", contract.domains), ("valid", contract.valid)):
+        for number, part in enumerate(parts):
+            path = part_path(folder, "train" if where == "train" else "valid", number)
+            try:
+                size = path.stat().st_size
+            except OSError as error:
+                raise GemixError(f"cannot read {path}: {error.strerror or error}") from error
+            if size != part.tokens * kind.itemsize:
+                raise GemixError(
+                    f"{path} has {size:,} bytes where data.json promises {part.tokens:,} tokens: prepare it again"
+                )
+            # An empty file cannot be mapped.
+            arrays[where].append(np.memmap(path, kind, "r") if size else np.empty(0, kind))
+    return ProxyData(
+        contract.vocabulary,
+        contract.end,
+        contract.domains,
+        arrays["train"],
+        contract.valid,
+        arrays["valid"],
+        contract.fingerprint,
+    )
