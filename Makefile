@@ -15,8 +15,8 @@ test: check
 	$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: .venv/test
-	$(BIN)/ruff format --check src tests benchmarks
-	$(BIN)/ruff check src tests benchmarks
+	$(BIN)/ruff format --check src tests benchmarks examples
+	$(BIN)/ruff check src tests benchmarks examples
 	$(BIN)/mypy
 
 # Hashes cover every wheel but torch: its build depends on the machine, so it stands in a file of its own.

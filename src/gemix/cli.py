@@ -7,7 +7,19 @@ from typing import Annotated
 import typer
 
 import gemix
-from gemix import cli_export, cli_interchange, cli_label, cli_mix, cli_report, cli_stats, cli_sweep, cli_taxonomy
+from gemix import (
+    cli_eval,
+    cli_export,
+    cli_interchange,
+    cli_label,
+    cli_mix,
+    cli_probe,
+    cli_proxy,
+    cli_report,
+    cli_stats,
+    cli_sweep,
+    cli_taxonomy,
+)
 from gemix.cli_options import (
     Balance,
     BalanceBy,
@@ -268,12 +280,15 @@ def _report(folder: Path) -> None:
 
 
 app.command()(command(ValueError, extra="train")(cli_sweep.sweep))
+app.command()(command(ValueError, extra="proxy")(cli_probe.probe))
 app.command()(command(ValueError, extra="train")(cli_taxonomy.cut))
 cli_report.register(app)
 app.add_typer(cli_mix.app, name="mix")
+app.add_typer(cli_proxy.app, name="proxy")
 app.command()(command()(cli_export.export))
 app.command()(command()(cli_export.sample))
 cli_stats.register(app)
+cli_eval.register(app)
 cli_interchange.register(app)
 
 

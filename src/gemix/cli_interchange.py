@@ -6,13 +6,16 @@ from typing import Annotated, Any, Literal
 import typer
 
 from gemix.cli_export import inputs_of_run
+from gemix.cli_paths import PATH_OR_URL
 from gemix.cli_stats import Labels
 from gemix.command import command
 from gemix.config import RunConfig, resolve
 from gemix.errors import GemixError
 from gemix.stages import say
 
-LabelsOption = Annotated[Path, typer.Option("--labels", help="folder of the corpus's labels", show_default=False)]
+LabelsOption = Annotated[
+    Path, typer.Option("--labels", **PATH_OR_URL, help="folder of the corpus's labels, or a URL", show_default=False)
+]
 Inputs = Annotated[
     list[str] | None,
     typer.Argument(
@@ -26,7 +29,10 @@ Workers = Annotated[int | None, typer.Option("--workers", "-j", min=1, help="pro
 def join(
     labels: LabelsOption,
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="folder of the files with labels in them", show_default=False)
+        Path,
+        typer.Option(
+            "--out", "-o", **PATH_OR_URL, help="folder of the files with labels in them, or a URL", show_default=False
+        ),
     ],
     inputs: Inputs = None,
     key: Annotated[
@@ -41,11 +47,12 @@ def join(
     Example: `gemix join "web/*.parquet" --labels labels/ --out labelled/`
     """
     from gemix.interchange import Join
+    from gemix.label.totals import damaged_files
 
     corpus = _convert(labels, inputs, out, Join(key), workers)
-    damaged = [counts for reason, counts in _bad(corpus).counts.items() if reason in ("truncated", "corrupt")]
+    damaged = damaged_files(corpus.markers)
     if damaged:
-        say(f"{sum(damaged):,} files are damaged: what cannot be read of them could not be copied")
+        say(f"{len(damaged):,} files are damaged: what cannot be read of them could not be copied")
 
 
 def convert(
@@ -54,14 +61,20 @@ def convert(
         Literal["jsonl", "dolma", "weborganizer"],
         typer.Option("--to", help="the form: see docs/interchange.md", show_default=False),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="folder of the new files", show_default=False)],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", **PATH_OR_URL, help="folder of the new files, or a URL", show_default=False)
+    ],
     inputs: Inputs = None,
     name: Annotated[
         str, typer.Option("--name", help="of the attributes (dolma) or the domains (weborganizer)")
     ] = "gemix",
     logits: Annotated[
         Path | None,
-        typer.Option("--logits", help="weborganizer: also all log-probabilities, by this student (its folder)"),
+        typer.Option(
+            "--logits",
+            **PATH_OR_URL,
+            help="weborganizer: also all log-probabilities, by this student (its folder or URL)",
+        ),
     ] = None,
     workers: Workers = None,
 ) -> None:
@@ -86,9 +99,12 @@ def convert(
 def _convert(labels: Path, inputs: list[str] | None, out: Path, form: Any, workers: int | None) -> Any:
     """Write a form of the labels of these inputs and say what was done; return the labelled corpus."""
     from gemix.corpus.shards import refuse_overlap, resolve_shards
+    from gemix.corpus.storage import is_remote
     from gemix.interchange import convert_labels
     from gemix.label.labelled import open_labels
 
+    if not inputs and is_remote(labels):
+        raise GemixError("give the files that were labelled: labels at a URL are not part of a run")
     given = inputs or inputs_of_run(labels.parent)
     shards = resolve_shards(given)
     for folder in form.folders:

@@ -6,21 +6,24 @@ from typing import Annotated
 import typer
 
 from gemix.cli_options import Config, Counter, DateKey, IdKey, Inputs, MaxBad, SourceKey, TextKey, Workers, flags
+from gemix.cli_paths import PATH_OR_URL
 from gemix.config import resolve
-from gemix.corpus.storage import local_copy, to_path
+from gemix.corpus.storage import local_copy
 from gemix.errors import GemixError
 from gemix.stages import say
 
 
 def label(
-    student: Annotated[Path, typer.Option("--student", help="folder of a trained student", show_default=False)],
+    student: Annotated[
+        Path,
+        typer.Option("--student", **PATH_OR_URL, help="folder of a trained student, or a URL", show_default=False),
+    ],
     out: Annotated[
         Path,
         typer.Option(
             "--out",
             "-o",
-            parser=to_path,
-            metavar="PATH",
+            **PATH_OR_URL,
             help="folder of the labels, made if it is not there; or a URL",
             show_default=False,
         ),
@@ -63,8 +66,9 @@ def label(
     from gemix.corpus.shards import refuse_overlap, resolve_shards
     from gemix.label import find_rank, in_a_world, label_corpus, write_domains
     from gemix.label.stats import remarks
+    from gemix.label.totals import describe_damage
     from gemix.report.terminal import print_domains, rows_of_csv
-    from gemix.student import load_student
+    from gemix.student.base import read_config
 
     settings = resolve(flags(locals()), config)
     if rank is None and world_size is not None:
@@ -93,10 +97,12 @@ def label(
     )
     who = f"{own}: " if own else ""
     say(f"{who}labelled {len(result.labelled):,} files now, {len(result.trusted):,} were done before")
+    if result.damaged:
+        say(describe_damage(result.damaged))
     if own:
         say("when all ranks are done: the same command with --collect in place of --rank")
         return
-    names = load_student(student).domains
+    names = read_config(student)["domains"]
     write_domains(result.totals, names, out / "domains.csv")
     if result.stale:
         say(f"{len(result.stale):,} files in {out} are no part of this input, the first is {result.stale[0]}")

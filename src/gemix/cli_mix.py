@@ -1,11 +1,11 @@
 """The command line of mixing: `gemix mix STRATEGY`, thin shells over `gemix.mix`."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from gemix import cli_mix_runs, cli_taxonomy
+from gemix import cli_mix_doremi, cli_mix_runs, cli_mix_train, cli_taxonomy
 from gemix.cli_mix_common import (
     Budget,
     Domains,
@@ -16,7 +16,6 @@ from gemix.cli_mix_common import (
     Out,
     Plot,
     Seed,
-    Strength,
     Targets,
     domains_and_box,
     finish,
@@ -99,56 +98,6 @@ def temperature(
 
 @app.command()
 @mix_command
-def regmix(
-    domains: Domains,
-    mixtures: Mixtures,
-    metrics: Metrics,
-    target: Targets,
-    objective: Annotated[str, typer.Option(help="several targets: mean (weighted) or worst (standardised)")] = "mean",
-    surrogate: Kind = "auto",
-    search: Annotated[str, typer.Option(help="simulate (average of the best) or optimise (descent)")] = "simulate",
-    samples: Annotated[int, typer.Option(min=1, help="mixtures to simulate")] = 100_000,
-    top: Annotated[int, typer.Option(min=1, help="best of them to average")] = 128,
-    strength: Strength = (0.1, 5.0),
-    kl: Annotated[float, typer.Option(min=0, help="optimise: penalty per nat of KL(w || natural shares)")] = 0.0,
-    seed: Seed = 0,
-    out: Out = Path("mixture.json"),
-    max_epochs: MaxEpochs = None,
-    budget: Budget = None,
-    plot: Plot = None,
-    plot_fit: Annotated[
-        Path | None,
-        typer.Option(help="draw predicted against true results of held-out runs: .png or .svg", show_default="none"),
-    ] = None,
-) -> None:
-    """Find the mixture that a regression over proxy runs predicts to be best (RegMix).
-
-    Example: `gemix mix regmix run/domains.csv --mixtures ratios.csv --metrics metrics.csv --target valid_loss`
-    """
-    from gemix.mix import strategies, surrogate_json
-
-    if search not in ("simulate", "optimise"):
-        raise ValueError(f"--search is simulate or optimise, not {search!r}")
-    partition, box = domains_and_box(domains, max_epochs, budget)
-    targets = parse_targets(target)
-    table, values = runs_of(mixtures, metrics, partition, list(targets))
-    goal, quality = fit_objective(table, targets, values, objective, surrogate, seed, plot_fit)
-    if search == "simulate":
-        best = strategies.simulate(goal, box, partition.shares, samples, top, seed, strength)
-        how: dict[str, Any] = {"samples": samples, "top": top, "strength": list(strength)}
-    else:
-        best = strategies.optimise(goal, box, partition.shares, kl, seed=seed)
-        how = {"kl": kl}
-    std = float(goal.predict(best.weights[None])[1][0])
-    say(f"predicted {objective} of the targets: {best.objective:.6g}, standard deviation {std:.2g}")
-    facts = {"runs": table.sources, "search": search, "seed": seed, **how}
-    quality |= {"predicted": best.objective, "predicted_std": std}
-    fitted = surrogate_json.dump(goal, list(targets), box)
-    finish("regmix", best.weights, partition, out, budget, max_epochs, plot, facts, quality, fitted)
-
-
-@app.command()
-@mix_command
 def pareto(
     domains: Domains,
     mixtures: Mixtures,
@@ -195,86 +144,6 @@ def pareto(
 
 @app.command()
 @mix_command
-def perf(
-    domains: Domains,
-    mixtures: Mixtures,
-    metrics: Metrics,
-    baseline: Annotated[str, typer.Option(help="id of the run that the probes are compared with", show_default=False)],
-    target: Annotated[str, typer.Option(help="the metric", show_default=False)],
-    higher_is_better: Annotated[bool, typer.Option("--higher-is-better", help="the metric is no loss")] = False,
-    beta: Annotated[float, typer.Option(help="strength of exp(beta z(gain))")] = 1.0,
-    top: Annotated[
-        int | None, typer.Option(min=1, help="instead, multiply this many best domains ...", show_default="no")
-    ] = None,
-    factor: Annotated[float, typer.Option(help="... by this factor")] = 2.0,
-    out: Out = Path("mixture.json"),
-    max_epochs: MaxEpochs = None,
-    budget: Budget = None,
-    plot: Plot = None,
-) -> None:
-    """Weigh by one baseline run and one probe run with more of each domain (Perf).
-
-    Example: `gemix mix perf run/domains.csv --mixtures ratios.csv --metrics metrics.csv --baseline base --target loss`
-    """
-    from gemix.mix import strategies
-    from gemix.mix.strategies.perf import gains, probe_of
-
-    partition, box = domains_and_box(domains, max_epochs, budget)
-    table, values = runs_of(mixtures, metrics, partition, [target])
-    if baseline not in table.ids:
-        raise ValueError(f"no run is called {baseline!r}, the baseline; there are {', '.join(table.ids[:10])}")
-    b = table.ids.index(baseline)
-    others = [i for i in range(len(table.ids)) if i != b]
-    rows = probe_of(table.W[b], table.W[others], table.domains)
-    gain = gains(values[b, 0], values[others, 0][rows], higher_is_better)
-    if top is None:
-        weights = strategies.perf(table.W[b], gain, box, beta)
-        how: dict[str, float] = {"beta": beta}
-    else:
-        weights = strategies.perf_top(table.W[b], gain, box, top, factor)
-        how = {"top": top, "factor": factor}
-    facts = {"runs": table.sources, "baseline": baseline, "target": target, **how}
-    finish("perf", weights, partition, out, budget, max_epochs, plot, facts)
-
-
-@app.command()
-@mix_command
-def doremi(
-    domains: Domains,
-    excess: Annotated[
-        Path,
-        typer.Option(help="CSV of a training: step, and every domain's mean clipped excess", show_default=False),
-    ],
-    start: Annotated[str, typer.Option(help="weights before the first step: uniform or natural")] = "uniform",
-    eta: Annotated[float, typer.Option(help="step size of the training")] = 1.0,
-    smoothing: Annotated[float, typer.Option(help="share of uniform weights in every step")] = 1e-3,
-    out: Out = Path("mixture.json"),
-    max_epochs: MaxEpochs = None,
-    budget: Budget = None,
-    plot: Plot = None,
-) -> None:
-    """Replay the weights of a recorded DoReMi training and average them over its steps.
-
-    Example: `gemix mix doremi run/domains.csv --excess excess.csv`
-    """
-    import numpy as np
-
-    from gemix.mix import strategies
-    from gemix.mix.box import project
-    from gemix.mix.excess import read_excess
-
-    if start not in ("uniform", "natural"):
-        raise ValueError(f"--start is uniform or natural, not {start!r}")
-    partition, box = domains_and_box(domains, max_epochs, budget)
-    table, sha256 = read_excess(excess, partition.names)
-    first = np.ones(len(partition.names)) if start == "uniform" else partition.shares
-    state = strategies.doremi_replay(table, first, eta, smoothing)
-    facts = {"excess_sha256": sha256, "steps": state.steps, "start": start, "eta": eta, "smoothing": smoothing}
-    finish("doremi", project(state.average, box), partition, out, budget, max_epochs, plot, facts)
-
-
-@app.command()
-@mix_command
 def mixmin(
     domains: Domains,
     likelihoods: Annotated[
@@ -308,6 +177,8 @@ def mixmin(
     finish("mixmin", found.weights, partition, out, budget, max_epochs, plot, facts)
 
 
+for _function in (cli_mix_train.regmix, cli_mix_train.perf, cli_mix_doremi.doremi):
+    app.command()(_function)
 for _function in (cli_mix_runs.design, cli_mix_runs.suggest, cli_mix_runs.convert, cli_mix_runs.reuse):
     app.command()(_function)
 app.command()(cli_taxonomy.expand)

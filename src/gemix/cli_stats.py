@@ -6,11 +6,12 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from gemix.cli_paths import PATH_OR_URL
 from gemix.command import command
 from gemix.errors import GemixError
 from gemix.stages import say
 
-Labels = Annotated[Path, typer.Argument(help="folder of labels", show_default=False)]
+Labels = Annotated[Path, typer.Argument(**PATH_OR_URL, help="folder of labels, or a URL", show_default=False)]
 
 
 def stats(
@@ -23,14 +24,18 @@ def stats(
     reference: Annotated[
         Path | None,
         typer.Option(
-            "--reference", help="compare with a run or student (its held-out seed documents) or with other labels"
+            "--reference",
+            **PATH_OR_URL,
+            help="compare with a run or student (its held-out seed documents) or with other labels",
         ),
     ] = None,
     shift: Annotated[float, typer.Option("--shift", help="total variation above which to warn")] = 0.1,
     drop: Annotated[float, typer.Option("--drop", help="fall of the mean confidence above which to warn")] = 0.05,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="folder for stats.json, domains.csv, by_source.csv, by_month.csv"),
+        typer.Option(
+            "--out", "-o", **PATH_OR_URL, help="folder for stats.json, domains.csv, by_source.csv, by_month.csv"
+        ),
     ] = None,
 ) -> None:
     """Add up the labels of a corpus: documents, tokens and bytes by domain, source and month; and compare them.
@@ -43,6 +48,7 @@ def stats(
     from gemix.label.drift import measure_drift
     from gemix.label.reference import read_reference
     from gemix.label.stats import notes, read_stats, write_stats
+    from gemix.label.totals import damaged_files, describe_damage
 
     found = read_stats(labels)
     column = {"source": found.totals.by_source, "month": found.totals.by_month, None: None}[by]
@@ -62,6 +68,8 @@ def stats(
         say(f"{len(found.unfinished):,} files are not finished and not counted, the first is {found.unfinished[0]}")
     if found.totals.bad.total:
         say(f"{found.totals.bad.total:,} rows have no label:\n{found.totals.bad.describe()}")
+    if damaged := damaged_files(found.markers):
+        say(describe_damage(damaged))
     for note in notes(found.totals):
         say(f"note: {note}")
     for warning in drift.warnings if drift else ():

@@ -14,7 +14,9 @@ import zstandard
 
 from gemix.corpus.buffers import Texts, text_list
 from gemix.corpus.window import Window
+from gemix.student.characters import characters
 from gemix.student.fasttext_student import FastTextStudent
+from gemix.student.hashed_student import HashedReader, HashedStudent
 from gemix.student.normaliser import Normaliser
 
 WORDS = {
@@ -98,3 +100,11 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def temporary_files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob(".*") if path.name != ".lock"]
+
+
+def save_hashed_student(folder: Path) -> Path:
+    """Make a hashed student with random weights."""
+    reader = HashedReader(Window(), 8, characters())
+    weights = np.random.default_rng(0).normal(size=(1 << 8, len(DOMAINS))).astype(np.float32)
+    HashedStudent.quantised(weights, np.zeros(len(DOMAINS)), DOMAINS, reader, {}).save(folder)
+    return folder

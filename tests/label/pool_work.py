@@ -13,7 +13,7 @@ def is_blocked() -> bool:
     return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
-def work(task: str, advance: Callable[[int], None]) -> str:
+def work(task: str, advance: Callable[[int], None]) -> str | int:
     advance(7)
     match task:
         case "killed":
@@ -26,6 +26,10 @@ def work(task: str, advance: Callable[[int], None]) -> str:
             return f"blocked there: {is_blocked()}"
         case "bad input":
             raise GemixError("file.jsonl: bad")
+        case "number":
+            return 3  # as a result: no progress
+        case "truth":
+            return True
         case "slow":
             time.sleep(60)
     return f"{task} by {os.getpid()}"

@@ -3,8 +3,9 @@
 import csv
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
-from label_data import contents
+from label_data import contents, write_corpus
 from typer.testing import CliRunner, Result
 
 from gemix.cli import app
@@ -72,3 +73,19 @@ def test_one_of_many_processes_that_was_not_told_so(corpus: Path, student_folder
     done = label(corpus, student_folder, tmp_path / "out", SLURM_PROCID="1", SLURM_STEP_NUM_TASKS="8")
     assert done.exit_code == 0
     assert "this is a process of the Slurm step, and labels everything alone; --rank auto" in done.stderr
+
+
+def test_a_file_that_is_cut_off_is_named_in_a_warning_of_its_own(student_folder: Path, tmp_path: Path) -> None:
+    corpus = write_corpus(tmp_path / "in", {"a.jsonl.gz": 600, "sub/b.jsonl": 600}, {})
+    path = corpus / "a.jsonl.gz"
+    path.write_bytes(path.read_bytes()[:-500])
+    done = label(corpus, student_folder, tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    rows = pq.read_metadata(tmp_path / "out" / "a.parquet").num_rows
+    said = " ".join(done.stderr.split())
+    assert "warning: 1 files are damaged. What lies behind the place of the damage has no labels" in said
+    assert f"label again: a.jsonl.gz:{rows}: truncated" in said
+    done = CliRunner().invoke(app, ["stats", str(tmp_path / "out")])
+    assert f"label again: a.jsonl.gz:{rows}: truncated" in " ".join(done.stderr.split())
+    whole = label(corpus / "sub", student_folder, tmp_path / "whole")
+    assert "damaged" not in whole.stderr

@@ -276,10 +276,12 @@ def test_a_damaged_zstd_frame_is_named_and_labelled_again_when_repaired(
     first = data[: len(data) // 2].count(b"\n")
     assert after.slice(0, first).equals(before.slice(0, first))  # the frame before the damage is all there
     assert after["reason"].to_pylist()[-1] == reason
+    assert found.damaged == [f"a.jsonl.zst:{len(after)}: {reason}"]
     with pytest.raises(GemixError, match=rf"(?s)rows .* are bad.*{reason}: 1"):
         label_corpus(shards, student_folder, tmp_path / "out", max_bad_fraction=0)
     path.write_bytes(good)
-    assert label_corpus(shards, student_folder, tmp_path / "out").labelled == ["a"]
+    again = label_corpus(shards, student_folder, tmp_path / "out")
+    assert (again.labelled, again.damaged) == (["a"], [])
     assert contents(tmp_path / "out")["a.parquet"] == contents(tmp_path / "expected")["a.parquet"]
 
 

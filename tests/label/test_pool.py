@@ -3,6 +3,7 @@ import subprocess
 import sys
 import time
 from multiprocessing import Pipe, active_children
+from typing import Any
 
 import pool_work
 import pytest
@@ -11,11 +12,11 @@ from pool_work import work
 from gemix.label.pool import Failure, _serve, run_all
 
 
-def run(tasks: list[str], workers: int) -> tuple[dict[str, str], list[tuple[str, int]]]:
-    outcomes: dict[str, str] = {}
+def run(tasks: list[str], workers: int) -> tuple[dict[str, Any], list[tuple[str, int]]]:
+    outcomes: dict[str, Any] = {}
     advanced: list[tuple[str, int]] = []
 
-    def done(task: str, outcome: str | Failure) -> None:
+    def done(task: str, outcome: Any) -> None:
         assert task not in outcomes, "reported twice"
         outcomes[task] = f"FAILED {outcome.message}" if isinstance(outcome, Failure) else outcome
 
@@ -73,6 +74,13 @@ def test_a_process_whose_launcher_is_gone_stops_at_its_next_word() -> None:
     ours.close()
     with pytest.raises(SystemExit):
         _serve(theirs, work)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_result_that_is_a_number_is_a_result(workers: int) -> None:
+    outcomes, advanced = run(["number", "truth", "a"], workers)
+    assert (outcomes["number"], outcomes["truth"]) == (3, True)
+    assert sorted(advanced) == [("a", 7), ("number", 7), ("truth", 7)]
 
 
 def test_nothing_to_do() -> None:

@@ -1,7 +1,5 @@
 """Labels from and to an object store: a real S3 server on this machine."""
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from label_data import contents, make_rows
+from remote_data import objects, sidecars
 
+from gemix.corpus import storage
 from gemix.corpus.atomic import write_text
 from gemix.corpus.fingerprint import content_hash, file_stat
 from gemix.corpus.reader import read_batches
@@ -20,53 +20,7 @@ from gemix.errors import GemixError
 from gemix.label import Rank, label_corpus
 from gemix.label.totals import totals
 
-moto = pytest.importorskip("moto.server", reason='moto is not installed: pip install "moto[server]"')
 s3fs = pytest.importorskip("s3fs", reason='s3fs is not installed: pip install "gemix[remote]"')
-
-
-@pytest.fixture(scope="module")
-def store() -> Iterator[Any]:
-    """A bucket, and a client that is not the one under test."""
-    import boto3
-
-    server = moto.ThreadedMotoServer(port=0)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        for key, value in {
-            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_DEFAULT_REGION": "us-east-1",
-        }.items():
-            patch.setenv(key, value)
-        client = boto3.client("s3")
-        client.create_bucket(Bucket="web")
-        yield client
-    server.stop()
-
-
-@pytest.fixture
-def remote(store: Any, corpus: Path) -> Iterator[str]:
-    """The corpus in the bucket."""
-    for name, data in contents(corpus).items():
-        store.put_object(Bucket="web", Key=f"corpus/{name}", Body=data)
-    yield "s3://web/corpus"
-    for found in store.list_objects_v2(Bucket="web").get("Contents", []):
-        store.delete_object(Bucket="web", Key=found["Key"])
-
-
-def objects(store: Any, prefix: str) -> dict[str, bytes]:
-    found = store.list_objects_v2(Bucket="web", Prefix=prefix).get("Contents", [])
-    return {
-        item["Key"].removeprefix(prefix): store.get_object(Bucket="web", Key=item["Key"])["Body"].read()
-        for item in found
-    }
-
-
-def sidecars(files: dict[str, bytes]) -> dict[str, bytes]:
-    """Markers hold what the store says of the input."""
-    return {name: data for name, data in files.items() if name.endswith(".parquet")}
 
 
 def test_urls_name_shards_as_paths_do(remote: str, shards: list[Shard]) -> None:
@@ -229,19 +183,65 @@ def test_local_paths_stay_local(tmp_path: Path) -> None:
     assert not is_remote(tmp_path)
 
 
-def test_large_parquet_objects_are_labelled_whole(
-    store: Any, student_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("workers", "out"), [(1, "s3"), (2, "s3"), (2, "disk")])
+def test_large_parquet_objects_are_labelled_in_parts(
+    store: Any,
+    remote: str,
+    student_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    workers: int,
+    out: str,
+) -> None:
+    from gemix.label import parts
+
+    path = tmp_path / "big.parquet"
+    pq.write_table(pa.Table.from_pylist(make_rows(3000, 0)), path, row_group_size=200)
+    alone = label_corpus(resolve_shards([path]), student_folder, tmp_path / "out")
+    store.put_object(Bucket="web", Key="large/big.parquet", Body=path.read_bytes())
+    monkeypatch.setattr(parts, "PART_BYTES", path.stat().st_size // 5)
+    fetched: list[int] = []
+    original = storage.partial_copy
+
+    def watch(path: Path, ranges: list[tuple[int, int]], size: int) -> Any:
+        fetched.append(sum(end - start for start, end in ranges))
+        return original(path, ranges, size)
+
+    monkeypatch.setattr(parts, "partial_copy", watch)
+    folder = to_path("s3://web/large-labels" if out == "s3" else str(tmp_path / "out2"))
+    shards = resolve_shards(["s3://web/large"])
+    found = label_corpus(shards, student_folder, folder, workers=workers)
+    files = objects(store, "large-labels/") if out == "s3" else contents(tmp_path / "out2")
+    assert files.keys() == {"big.parquet", "big.json"}
+    assert sidecars(files) == sidecars(contents(tmp_path / "out"))
+    assert found.totals == alone.totals
+    if workers == 1:  # a part fetches its own bytes, and the footer
+        assert len(fetched) >= 4
+        assert max(fetched) < path.stat().st_size / 2
+        footer = pq.read_metadata(path).serialized_size + 8
+        assert sum(fetched) <= path.stat().st_size + len(fetched) * footer
+    again = label_corpus(shards, student_folder, folder, workers=workers)
+    assert (again.labelled, again.trusted) == ([], ["big"])
+
+
+def test_parts_of_ranks_in_a_bucket(
+    store: Any, remote: str, student_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from gemix.label import parts
 
     path = tmp_path / "big.parquet"
     pq.write_table(pa.Table.from_pylist(make_rows(3000, 0)), path, row_group_size=200)
     label_corpus(resolve_shards([path]), student_folder, tmp_path / "out")
-    monkeypatch.setattr(parts, "PART_BYTES", path.stat().st_size // 5)
     store.put_object(Bucket="web", Key="large/big.parquet", Body=path.read_bytes())
-    label_corpus(resolve_shards(["s3://web/large"]), student_folder, to_path("s3://web/large-labels"))
-    assert sidecars(objects(store, "large-labels/")) == sidecars(contents(tmp_path / "out"))
-    assert os.path.exists(path)
+    monkeypatch.setattr(parts, "PART_BYTES", path.stat().st_size // 5)
+    shards, out = resolve_shards(["s3://web/large"]), to_path("s3://web/large-labels")
+    for i in range(2):
+        label_corpus(shards, student_folder, out, rank=Rank(i, 2))
+    assert any(name.startswith(".parts/big/") for name in objects(store, "large-labels/"))
+    label_corpus(shards, student_folder, out, collect=True)
+    files = objects(store, "large-labels/")
+    assert files.keys() == {"big.parquet", "big.json"}
+    assert sidecars(files) == sidecars(contents(tmp_path / "out"))
 
 
 def test_the_command_line(store: Any, remote: str, student_folder: Path) -> None:

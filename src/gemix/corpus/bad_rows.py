@@ -11,7 +11,7 @@ from gemix.errors import GemixError
 
 EXAMPLES = 3  # kept per reason
 # One row stands for all that follows it in the file.
-_HIDES_MORE = (Reason.TRUNCATED, Reason.CORRUPT)
+DAMAGE = (Reason.TRUNCATED, Reason.CORRUPT)
 
 
 class Example(msgspec.Struct, frozen=True):
@@ -58,7 +58,7 @@ class BadRows(msgspec.Struct):
         """Return one line per reason, most frequent first: count, meaning of what is lost, first rows as file:row."""
         lines = []
         for reason, count in sorted(self.counts.items(), key=lambda item: (-item[1], item[0])):
-            note = " (the rest of each file cannot be read)" if reason in _HIDES_MORE else ""
+            note = " (the rest of each file cannot be read)" if reason in DAMAGE else ""
             rows = ", ".join(map(str, self.examples[reason])) + (", ..." if count > len(self.examples[reason]) else "")
             lines.append(f"  {reason}: {count:,}{note}: {rows}")
         return "\n".join(lines)

@@ -23,6 +23,20 @@ def copy_bytes(_: Any, out: Any, to: Any, data: Any, start: Any, count: Any) -> 
     return types.none(out, types.intp, data, types.intp, types.intp), generate
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def load_eight(_: Any, data: Any, at: Any) -> Any:
+    """Return data[at : at + 8], of (bytes,) uint8, as one uint64, the first byte the lowest (on all usual machines)."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        place = builder.gep(array.data, [arguments[1]])
+        loaded = builder.load(builder.bitcast(place, context.get_value_type(types.uint64).as_pointer()))
+        loaded.align = 1
+        return loaded
+
+    return types.uint64(data, types.intp), generate
+
+
 @compiled
 def write_character(point: Any, out: Any, end: int) -> int:
     """Write a code point behind the first `end` bytes of `out`, (bytes,) uint8; return where it ends."""

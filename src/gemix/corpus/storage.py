@@ -11,15 +11,18 @@ that `open` takes.
 
 import errno
 import os
+import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from gemix.errors import GemixError
 
+_PIECE: Final = 1 << 26  # bytes asked for at a time
 # What stores call that which is another when a file is another; the first that is given counts.
 _VERSIONS = ("ETag", "etag", "md5Hash", "content_md5", "blob_id", "last_commit", "LastModified", "mtime", "created")
 
@@ -41,13 +44,26 @@ def to_path(item: str | Path) -> Path:
     try:
         from upath import UPath
 
-        path: Any = UPath(item, use_listings_cache=False)  # what another machine writes is seen at once
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # that nobody has tested it with this kind of store
+            path: Any = UPath(item, use_listings_cache=False)  # what another machine writes is seen at once
         _ = path.fs
     except ImportError as error:
-        raise GemixError(f'{item}: {error}; pip install "gemix[remote]"') from error
+        raise GemixError(f"{item}: {error}; pip install {_packages(scheme)}") from error
     except ValueError as error:
         raise GemixError(f"{item}: {error}") from error
     return path
+
+
+def _packages(scheme: str) -> str:
+    """Return what has to be installed for URLs of this kind."""
+    own = '"gemix[remote]"'  # it brings s3fs
+    try:
+        from fsspec.registry import known_implementations  # type: ignore[import-untyped]
+    except ImportError:
+        return own
+    package = known_implementations.get(scheme, {}).get("class", "").partition(".")[0]
+    return own if package in ("", "fsspec", "s3fs") else f"{own} {package}"
 
 
 def is_remote(path: Path) -> bool:
@@ -95,6 +111,17 @@ def read_bytes(path: Path) -> bytes:
         return bytes(_fs(path).cat_file(_key(path)))
 
 
+def fetch(path: Path, to: Path) -> None:
+    """Copy the file of a URL to a file of this machine.
+
+    Raises:
+        OSError: it cannot be read (FileNotFoundError: it is not there), or there is no room for it.
+
+    """
+    with _faults(path):
+        _fs(path).get_file(_key(path), str(to))
+
+
 @contextmanager
 def local_copy(path: Path) -> Iterator[Path]:
     """Yield a file of this machine with the content of `path` and its name: itself, or a copy for as long as the block.
@@ -109,14 +136,77 @@ def local_copy(path: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="gemix-") as folder:
         copy = Path(folder, path.name)
         try:
-            with _faults(path):
-                _fs(path).get_file(_key(path), str(copy))
+            fetch(path, copy)
         except OSError as error:
             raise GemixError(f"cannot read {path}: {error.strerror}") from error
         try:
             yield copy
         except GemixError as error:
             raise GemixError(str(error).replace(str(copy), str(path))) from error
+
+
+@contextmanager
+def partial_copy(path: Path, ranges: Sequence[tuple[int, int]], size: int) -> Iterator[Path]:
+    """Yield a file of this machine that has these ranges of bytes of a URL's file, and holes between them.
+
+    Raises:
+        GemixError: they cannot be read, or there is no room for them.
+
+    """
+    with tempfile.TemporaryDirectory(prefix="gemix-") as folder:
+        copy = Path(folder, path.name)
+        try:
+            with open(copy, "wb") as file:
+                file.truncate(size)
+                for start, end in ranges:
+                    file.seek(start)
+                    for at in range(start, end, _PIECE):
+                        with _faults(path):
+                            file.write(_fs(path).cat_file(_key(path), start=at, end=min(at + _PIECE, end)))
+        except OSError as error:
+            raise GemixError(f"cannot read {path}: {error.strerror}") from error
+        try:
+            yield copy
+        except GemixError as error:
+            raise GemixError(str(error).replace(str(copy), str(path))) from error
+
+
+@contextmanager
+def open_binary(path: Path) -> Iterator[Any]:
+    """Yield a file to read from here and there; of a URL only what is read is fetched.
+
+    Raises:
+        OSError: it cannot be read.
+
+    """
+    if not is_remote(path):
+        with open(path, "rb") as file:
+            yield file
+        return
+    with _faults(path), _fs(path).open(_key(path), "rb", cache_type="none") as file:
+        yield file
+
+
+def exists(folder: Path) -> bool:
+    """Return whether there is such a folder; a store has those that something is in.
+
+    Raises:
+        OSError: of a URL it cannot be told.
+
+    """
+    if not is_remote(folder):
+        return folder.exists()
+    with _faults(folder):
+        return bool(_fs(folder).exists(_key(folder)))
+
+
+def remove_tree(folder: Path) -> None:
+    """Delete a folder with all that is in it, as far as that can be done."""
+    if not is_remote(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    with suppress(OSError), _faults(folder):
+        _fs(folder).rm(_key(folder), recursive=True)
 
 
 @contextmanager

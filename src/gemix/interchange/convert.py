@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,6 +14,7 @@ from gemix.corpus.atomic import atomic_path, remove_leftovers, write_text
 from gemix.corpus.fingerprint import FileStat, file_stat
 from gemix.corpus.markers import Marker
 from gemix.corpus.shards import Shard, refuse_overlap
+from gemix.corpus.storage import is_remote, read_bytes
 from gemix.errors import GemixError
 from gemix.label.labelled import LabelledCorpus
 from gemix.label.work import for_all
@@ -80,7 +81,7 @@ def convert_labels(corpus: LabelledCorpus, form: Form, out: Path, *, workers: in
     Args:
         corpus: the labelled corpus.
         form: what is written.
-        out: made if it is not there.
+        out: made if it is not there; in a store there is no lock.
         workers: number of processes; with more than 1 the caller's module must be importable without effect.
 
     Raises:
@@ -92,9 +93,10 @@ def convert_labels(corpus: LabelledCorpus, form: Form, out: Path, *, workers: in
         refuse_overlap(corpus.shards, [], out / folder)
     made: dict[str, str] = {}
     job = _Job(corpus.folder, corpus.markers, corpus.names, form, out)
-    with run_lock(out / form.folders[0] / NOTES):
-        for path in {(out / file).parent for shard in corpus.shards for file in form.files(shard)}:
-            remove_leftovers(path)  # of a killed run
+    with nullcontext() if is_remote(out) else run_lock(out / form.folders[0] / NOTES):
+        if not is_remote(out):
+            for path in {(out / file).parent for shard in corpus.shards for file in form.files(shard)}:
+                remove_leftovers(path)  # of a killed run
         for_all(
             job,
             corpus.shards,
@@ -139,7 +141,7 @@ class _Job:
 
     def _is_made(self, note: Path, made_from: str, files: list[str]) -> bool:
         try:
-            content = msgspec.json.decode(note.read_bytes(), type=_Note)
+            content = msgspec.json.decode(read_bytes(note), type=_Note)
             return content.made_from == made_from and content.files == {
                 file: file_stat(self.out / file) for file in files
             }

@@ -1,9 +1,10 @@
 """Documents with their labels in them: the same files, rows and order, three more columns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gemix.corpus.shards import Shard
+from gemix.corpus.storage import local_copy
 from gemix.interchange.columns import column_is_taken, label_columns
 from gemix.interchange.convert import Advance, Labels
 from gemix.interchange.join_lines import join_lines
@@ -41,4 +42,5 @@ class Join:
             if column in (labels.text_key, labels.id_key):
                 raise column_is_taken(labels.shard.path, column)
         join = join_parquet if labels.shard.format == ".parquet" else join_lines
-        join(labels, columns, paths[0], advance)
+        with local_copy(labels.shard.path) as copy:
+            join(replace(labels, shard=Shard(labels.shard.name, copy)), columns, paths[0], advance)

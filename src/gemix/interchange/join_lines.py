@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from gemix.corpus.bad_rows import DAMAGE
 from gemix.corpus.compression import read_chunks
 from gemix.corpus.jsonl import parse_line, split_lines
 from gemix.corpus.rows import BATCH_BYTES, Reason, make_batch
@@ -17,7 +18,6 @@ from gemix.interchange.rows import LabelRows
 
 _ROWS: Final = 1024
 _NO_OBJECT: Final = object()
-_DAMAGE: Final = (Reason.TRUNCATED, Reason.CORRUPT)
 _NO_JSON: Final = (Reason.BAD_JSON, Reason.NOT_AN_OBJECT, Reason.INVALID_UTF8)
 Line = bytes | bytearray | Reason
 
@@ -54,7 +54,7 @@ def join_lines(labels: Labels, columns: Sequence[str], path: Path, advance: Adva
             copies = []
             for line, document, label, reason in zip(lines, ids, domains, reasons, strict=True):
                 if isinstance(line, Reason):
-                    copies.append(b"" if line in _DAMAGE else b"\n")
+                    copies.append(b"" if line in DAMAGE else b"\n")
                 elif document is _NO_OBJECT or reason in _NO_JSON:
                     copies.append(bytes(line) + b"\n")
                 else:

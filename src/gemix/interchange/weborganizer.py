@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from gemix.corpus.reader import read_batches
 from gemix.corpus.shards import Shard
+from gemix.corpus.storage import to_path
 from gemix.errors import GemixError
 from gemix.interchange.convert import Advance, Labels
 from gemix.interchange.rows import LabelRows
@@ -56,7 +57,7 @@ class WebOrganizer:
             self._write_logits(labels, paths[2], choice, advance)
 
     def _write_logits(self, labels: Labels, path: Path, choice: Any, advance: Advance) -> None:
-        student = _student(Path(self.student or ""), labels.marker.model)
+        student = _student(to_path(self.student or ""), labels.marker.model)
         logits = _new_array(path, np.float32, (len(choice), len(labels.names)))
         rows = LabelRows(labels)
         row = 0

@@ -6,6 +6,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
+from gemix.compiled import can_compile
 from gemix.corpus.fingerprint import FileFingerprint
 from gemix.corpus.markers import Marker, trusted_marker
 from gemix.corpus.shards import Shard
@@ -13,7 +16,7 @@ from gemix.corpus.tokens import TokenCounter, token_counter
 from gemix.errors import GemixError
 from gemix.label.parts import Content, Part, hash_content, join, known_content
 from gemix.label.shard import label_settings, label_shard
-from gemix.student.base import Student, load_student
+from gemix.student.base import Student, load_student, student_fingerprint
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,8 +63,16 @@ class Job:
 
     @cached_property
     def student(self) -> Student:
-        """The loaded student."""
-        return load_student(self.student_folder)
+        """The loaded student.
+
+        Raises:
+            GemixError: it cannot be loaded, or is another than at the start.
+
+        """
+        student = load_student(self.student_folder)
+        if student_fingerprint(self.student_folder) != self.model:
+            raise GemixError(f"{self.student_folder}: this student is another than at the start; start again")
+        return student
 
     @cached_property
     def counter(self) -> TokenCounter:
@@ -72,6 +83,26 @@ class Job:
     def settings(self) -> dict[str, str]:
         """What the markers say of the settings."""
         return label_settings(**self._reading)
+
+    def compile_kernels(self, json_lines: bool) -> None:
+        """Run once all that is compiled, so that processes begun after this find it compiled and only load it.
+
+        Args:
+            json_lines: Whether any is to be read.
+
+        Raises:
+            GemixError: the student cannot be loaded.
+
+        """
+        if not can_compile():
+            return
+        from gemix.corpus.json_kernel import parse_plain
+
+        texts = pa.array(["-"], pa.large_string())
+        load_student(self.student_folder).predict(texts)  # not `self.student`, which would go to every process
+        self.counter.count(texts)
+        if json_lines:
+            parse_plain([b"{}"], self.text_key, self.id_key)
 
     @property
     def _reading(self) -> dict[str, Any]:

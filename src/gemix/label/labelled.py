@@ -1,9 +1,12 @@
 """The labelled corpus: every shard with a sidecar and a marker that still stand, and the names of the domains."""
 
 import csv
+import io
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import pyarrow as pa
@@ -11,8 +14,11 @@ import pyarrow.parquet as pq
 
 from gemix.corpus.markers import Marker, file_sha256, marker_path, read_marker, sidecar_path
 from gemix.corpus.shards import Shard
+from gemix.corpus.storage import is_file, local_copy, read_bytes
 from gemix.errors import GemixError, first_faults
 from gemix.label.totals import sum_markers
+
+_THREADS: Final = 16  # at checking files, most of which is waiting for a disk or a store
 
 
 @dataclass(frozen=True)
@@ -47,13 +53,12 @@ def open_labels(shards: Sequence[Shard], folder: Path) -> LabelledCorpus:
     """
     markers: dict[str, Marker] = {}
     faults: list[str] = []
-    for shard in shards:
-        marker = read_marker(marker_path(folder, shard.name))
-        fault = _fault(shard, folder, marker)
-        if marker is None or fault:
-            faults.append(f"{shard.path}: {fault}")
-        else:
-            markers[shard.name] = marker
+    with ThreadPoolExecutor(_THREADS) as pool:
+        for shard, found in zip(shards, pool.map(lambda shard: _check(shard, folder), shards), strict=True):
+            if isinstance(found, Marker):
+                markers[shard.name] = found
+            else:
+                faults.append(f"{shard.path}: {found}")
     if faults:
         raise GemixError(
             f"{len(faults):,} of {len(shards):,} files have no valid labels in {folder}:\n  "
@@ -76,21 +81,23 @@ def read_sidecar(folder: Path, shard: Shard, columns: list[str]) -> Iterator[pa.
     """
     path = sidecar_path(folder, shard.name)
     try:
-        with pq.ParquetFile(path) as file:
+        with local_copy(path) as copy, pq.ParquetFile(copy) as file:
             yield from file.iter_batches(columns=columns, use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise GemixError(f"cannot read {path}: {error}") from error
 
 
-def _fault(shard: Shard, folder: Path, marker: Marker | None) -> str | None:
+def _check(shard: Shard, folder: Path) -> Marker | str:
+    """Return the marker of the shard's labels, or what is wrong with them."""
+    marker = read_marker(marker_path(folder, shard.name))
     sidecar = sidecar_path(folder, shard.name)
-    if marker is None or not sidecar.is_file():
+    if marker is None or not is_file(sidecar):
         return f"no labels ({sidecar} and its marker)"
     if marker.input.name != shard.path.name or not marker.input.matches(shard.path):
         return "the file is not the one that was labelled"
     if file_sha256(sidecar) != marker.sha256:
         return f"{sidecar} is not the sidecar that its marker describes"
-    return None
+    return marker
 
 
 class _Domain(msgspec.Struct):
@@ -112,7 +119,10 @@ def domain_names(folder: Path) -> tuple[list[str], Path]:
 
     """
     places = (folder / "domains.csv", folder.parent / "domains.csv", folder.parent / "taxonomy.json")
-    path = next((path for path in places if path.is_file()), None)
+    try:
+        path = next((path for path in places if is_file(path)), None)
+    except OSError as error:
+        raise GemixError(f"cannot read {folder}: {error.strerror or error}") from error
     if path is None:
         raise GemixError(f"no names for the domains: none of {', '.join(map(str, places))} is there")
     try:
@@ -126,9 +136,9 @@ def domain_names(folder: Path) -> tuple[list[str], Path]:
 
 
 def _from_csv(path: Path) -> list[tuple[int, str]]:
-    with open(path, encoding="utf-8", newline="") as file:
-        return [(int(row["domain"]), row["name"]) for row in csv.DictReader(file)]
+    lines = io.StringIO(read_bytes(path).decode(), newline="")
+    return [(int(row["domain"]), row["name"]) for row in csv.DictReader(lines)]
 
 
 def _from_taxonomy(path: Path) -> list[tuple[int, str]]:
-    return [(domain.id, domain.name) for domain in msgspec.json.decode(path.read_bytes(), type=_Taxonomy).domains]
+    return [(domain.id, domain.name) for domain in msgspec.json.decode(read_bytes(path), type=_Taxonomy).domains]

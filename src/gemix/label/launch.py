@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from gemix.corpus.fingerprint import FileFingerprint, file_stat
-from gemix.corpus.markers import Marker, marker_path, sidecar_path
+from gemix.corpus.markers import Marker, marker_path, read_marker, sidecar_path
 from gemix.corpus.shards import Shard
-from gemix.corpus.storage import is_remote
+from gemix.corpus.storage import exists, is_remote
 from gemix.corpus.tokens import token_counter
 from gemix.errors import GemixError, first_faults
 from gemix.label.job import Done, Job, Join, Task
@@ -25,9 +25,9 @@ from gemix.label.parts import FOLDER, Piece, remove_parts, split
 from gemix.label.pool import Failure, run_all
 from gemix.label.ranks import Rank, divide
 from gemix.label.ray_pool import run_on_ray
-from gemix.label.totals import Totals, sidecar_names, sum_markers
+from gemix.label.totals import Totals, damaged_files, sidecar_names, sum_markers
 from gemix.progress import progress
-from gemix.student.base import student_fingerprint
+from gemix.student.base import local_student, student_fingerprint
 
 Outcomes = dict[str, Done | Failure]  # by the names of tasks
 _JOIN_SPEED: Final = 64  # against labelling
@@ -39,6 +39,7 @@ class LabelResult:
 
     `labelled` and `trusted` are the names of shards labelled now and of those whose labels still stood; `stale` are
     those with labels in the folder that are no part of the input: they are left alone and not in the totals.
+    `damaged` names the files that could be read up to a damage only, as "file:row: reason".
     For one rank all is about its share, with parts of large files under names of their own, and nothing is stale.
     """
 
@@ -46,6 +47,7 @@ class LabelResult:
     labelled: list[str]
     trusted: list[str]
     stale: list[str]
+    damaged: list[str]
 
 
 def label_corpus(
@@ -71,7 +73,7 @@ def label_corpus(
 
     Args:
         shards: The corpus.
-        student_folder: Where the student was saved.
+        student_folder: Where the student was saved; of a URL it is fetched once, for all processes.
         out: Folder of sidecars and markers; made if it is not there.
         text_key: Column of the text.
         id_key: Column of the id.
@@ -94,11 +96,13 @@ def label_corpus(
 
     """
     token_counter(counter_spec)  # fails here rather than once in each worker
+    if ray is None:  # other machines fetch it for themselves
+        student_folder = local_student(student_folder)
     model = student_fingerprint(student_folder)
     job = Job(student_folder, model, out, text_key, id_key, counter_spec, source_key, date_key, collect)
     _make_folder(out)
     sizes = {shard: file_stat(shard.path).size for shard in shards}
-    pieces = {} if is_remote(out) else split(shards, sizes)
+    pieces = split(shards, sizes)
     cost: dict[Task, int] = {shard: sizes[shard] for shard in shards if shard not in pieces}
     cost |= {piece: piece.size for of_one in pieces.values() for piece in of_one}
     share = list(cost) if rank is None else divide(list(cost), list(cost.values()), [t.name for t in cost], rank)
@@ -110,6 +114,10 @@ def label_corpus(
             run = partial(run_on_ray, workers=workers, address=ray)
         outcomes = _standing(job, share)
         tasks = {task: cost[task] for task in share if isinstance(task, Shard) or task.shard.name not in outcomes}
+        if min(workers, len(tasks)) > 1 and ray is None and not collect:
+            largest = min(tasks, key=lambda task: (-tasks[task], task.name))
+            if read_marker(marker_path(out, largest.name)) is None:  # else they were compiled for it
+                job.compile_kernels(any(shard.format != ".parquet" for shard in shards))
         try:
             outcomes |= _do("collect" if collect else "label", job, tasks, run)
             if rank is None:
@@ -120,8 +128,8 @@ def label_corpus(
                 _remove_leftovers(out, shards)  # whoever they are of, he is gone
         if rank is not None:
             return _conclude(list(tasks), outcomes, collect)
-        if not is_remote(out) and (out / FOLDER).exists():
-            for shard in shards:
+        if _has_parts(out):
+            for shard in pieces if is_remote(out) else shards:  # in a store to look for each takes long
                 if isinstance(outcomes[shard.name], Done):
                     remove_parts(shard, out)
     result = _conclude(shards, outcomes, collect)
@@ -216,7 +224,14 @@ def _conclude(tasks: Sequence[Task], outcomes: Outcomes, collect: bool) -> Label
             f"{len(failures):,} of {len(tasks):,} shards could not be labelled, the others are done:\n  "
             + first_faults(failures)
         )
-    return LabelResult(sum_markers(markers), labelled, trusted, [])
+    return LabelResult(sum_markers(markers), labelled, trusted, [], damaged_files(markers))
+
+
+def _has_parts(out: Path) -> bool:
+    try:
+        return exists(out / FOLDER)
+    except OSError as error:
+        raise GemixError(f"cannot read {out}: {error.strerror or error}") from error
 
 
 def _make_folder(out: Path) -> None:

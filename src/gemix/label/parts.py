@@ -1,9 +1,8 @@
 """A Parquet file that is large beside the rest of the corpus is labelled in parts, which make one sidecar."""
 
 import os
-import shutil
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,7 +15,7 @@ from gemix.corpus.atomic import atomic_path, write_text
 from gemix.corpus.fingerprint import FileFingerprint, FileStat, file_stat, fingerprint
 from gemix.corpus.markers import Marker, file_sha256, marker_path, merge_markers, sidecar_path, write_marker
 from gemix.corpus.shards import Shard
-from gemix.corpus.storage import is_remote
+from gemix.corpus.storage import is_remote, local_copy, open_binary, partial_copy, read_bytes, remove_tree
 from gemix.errors import GemixError
 from gemix.label.sidecar import SidecarWriter
 
@@ -26,6 +25,7 @@ PART_BYTES: Final = 1 << 28
 # A smaller share of the corpus can be labelled whole in its turn. This also bounds how many footers a plan has to read.
 SHARE_OF_CORPUS: Final = 256
 FOLDER: Final = ".parts"
+_TAIL: Final = 8  # bytes behind the footer
 _HASH_SPEED: Final = 16  # against labelling
 
 
@@ -76,11 +76,7 @@ def split(shards: Sequence[Shard], sizes: Mapping[Shard, int]) -> dict[Shard, li
     found: dict[Shard, list[Piece]] = {}
     for shard in shards:
         size = sizes[shard]
-        if (
-            shard.format == ".parquet"
-            and not is_remote(shard.path)
-            and size > max(2 * PART_BYTES, total / SHARE_OF_CORPUS)
-        ):
+        if shard.format == ".parquet" and size > max(2 * PART_BYTES, total / SHARE_OF_CORPUS):
             parts = _split(shard, size)
             if len(parts) > 1:
                 found[shard] = [Content(shard, size // _HASH_SPEED), *parts]
@@ -89,7 +85,7 @@ def split(shards: Sequence[Shard], sizes: Mapping[Shard, int]) -> dict[Shard, li
 
 def _split(shard: Shard, size: int) -> list[Piece]:
     try:
-        with pq.ParquetFile(shard.path) as file:
+        with open_binary(shard.path) as source, pq.ParquetFile(source) as file:
             groups = [file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups)]
     except (pa.ArrowException, OSError):
         return []  # it is labelled whole: that will say what is wrong
@@ -104,10 +100,39 @@ def _split(shard: Shard, size: int) -> list[Piece]:
     return parts
 
 
+@contextmanager
+def part_copy(part: Part) -> Iterator[Path]:
+    """Yield a file of this machine in which the part can be read: the shard, or of a URL its bytes and the footer.
+
+    Raises:
+        GemixError: it cannot be read.
+
+    """
+    path = part.shard.path
+    if not is_remote(path):
+        yield path
+        return
+    size = file_stat(path).size
+    try:
+        with open_binary(path) as source, pq.ParquetFile(source) as file:
+            metadata = file.metadata
+    except (pa.ArrowException, OSError) as error:
+        raise GemixError(f"cannot read {path}: {error}") from error
+    chunks = [metadata.row_group(i).column(j) for i in range(*part.row_groups) for j in range(metadata.num_columns)]
+    starts = [
+        chunk.data_page_offset if chunk.dictionary_page_offset is None else chunk.dictionary_page_offset
+        for chunk in chunks
+    ]
+    ends = [start + chunk.total_compressed_size for start, chunk in zip(starts, chunks, strict=True)]
+    footer = max(size - metadata.serialized_size - _TAIL, 0)
+    with partial_copy(path, [(min(starts), max(ends)), (footer, size)], size) as copy:
+        yield copy
+
+
 def known_content(content: Content, out: Path) -> FileFingerprint | None:
     """Return the fingerprint of a shard from its file below `out` if that still holds."""
     try:
-        known = msgspec.json.decode((out / f"{content.name}.json").read_bytes(), type=FileFingerprint)
+        known = msgspec.json.decode(read_bytes(out / f"{content.name}.json"), type=FileFingerprint)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
     path = content.shard.path
@@ -159,7 +184,7 @@ def join(shard: Shard, source: FileFingerprint, markers: Mapping[str, Marker], o
             for name in markers:
                 path = sidecar_path(out, name)
                 try:
-                    with pq.ParquetFile(path) as file:
+                    with local_copy(path) as copy, pq.ParquetFile(copy) as file:
                         for batch in file.iter_batches(use_threads=False):
                             writer.append(batch)
                 except (pa.ArrowException, OSError) as error:
@@ -174,7 +199,9 @@ def join(shard: Shard, source: FileFingerprint, markers: Mapping[str, Marker], o
 def remove_parts(shard: Shard, out: Path) -> None:
     """Delete what was left of a shard's parts, and folders that are empty then."""
     folder = out / FOLDER / shard.name
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_tree(folder)
+    if is_remote(out):
+        return
     with suppress(OSError):
         while folder.name != FOLDER:
             folder = folder.parent

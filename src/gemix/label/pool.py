@@ -32,6 +32,13 @@ class Failure:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Progress:
+    """A number for `advance`: of a type of its own, so that no result is taken for it."""
+
+    n: int
+
+
 def run_all(
     work: Work[Task, Result],
     tasks: Sequence[Task],
@@ -69,8 +76,8 @@ def run_all(
             ready = wait([worker.connection for worker in crew])
             for worker in [worker for worker in crew if worker.connection in ready]:
                 message = worker.receive()
-                if isinstance(message, int):
-                    advance(worker.task, message)
+                if isinstance(message, _Progress):
+                    advance(worker.task, message.n)
                     continue
                 done(worker.task, message)
                 if queue and worker.process.is_alive():
@@ -110,10 +117,10 @@ class _Worker(Generic[Task, Result]):
         with suppress(OSError):  # a dead process shows in receive
             self.connection.send(task)
 
-    def receive(self) -> int | Result | Failure:
-        """Return a number for `advance`, or else the outcome of the task."""
+    def receive(self) -> _Progress | Result | Failure:
+        """Return how far the task is, or else its outcome."""
         try:
-            message: int | Result | Failure = self.connection.recv()
+            message: _Progress | Result | Failure = self.connection.recv()
         except (EOFError, OSError):
             self.process.join()
             return Failure(_describe_exit(self.process.exitcode or 0))
@@ -131,7 +138,7 @@ def _serve(connection: Connection, work: Work[Any, Any], held: Connection | None
     with suppress(EOFError):
         while True:
             task = connection.recv()
-            _send(connection, attempt(work, task, partial(_send, connection)))
+            _send(connection, attempt(work, task, lambda n: _send(connection, _Progress(n))))
 
 
 def _send(connection: Connection, message: Any) -> None:

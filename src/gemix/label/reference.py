@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemix.corpus.markers import Marker
+from gemix.corpus.storage import is_file, is_remote, read_bytes
 from gemix.errors import GemixError
 from gemix.label.tally import MILLIONTHS
 from gemix.label.totals import Totals, totals
-from gemix.student.base import student_fingerprint
+from gemix.student.base import EVALUATION, student_fingerprint
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,13 @@ def read_reference(path: Path) -> Reference:
         GemixError: there is none, or it cannot be read.
 
     """
-    for student in (path / "student", path):
-        if (student / "evaluation.json").is_file():
-            return _from_evaluation(student)
-    found = totals(path) if path.is_dir() else Totals()
+    try:
+        for student in (path / "student", path):
+            if is_file(student / EVALUATION):
+                return _from_evaluation(student)
+    except OSError as error:
+        raise GemixError(f"cannot read {path}: {error.strerror or error}") from error
+    found = totals(path) if is_remote(path) or path.is_dir() else Totals()
     if not found.shards:
         raise GemixError(
             f"{path}: nothing to compare with; give a run folder, a student's folder (with evaluation.json), or labels"
@@ -93,9 +97,9 @@ class _Evaluation(msgspec.Struct):
 
 
 def _from_evaluation(student: Path) -> Reference:
-    path = student / "evaluation.json"
+    path = student / EVALUATION
     try:
-        content = msgspec.json.decode(path.read_bytes(), type=_Evaluation)
+        content = msgspec.json.decode(read_bytes(path), type=_Evaluation)
         documents = np.array(content.confusion, np.int64).sum(axis=0)
     except (OSError, ValueError, msgspec.MsgspecError) as error:
         raise GemixError(f"{path} holds nothing to compare with ({error}); distil the student again") from error

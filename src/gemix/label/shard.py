@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -16,10 +17,12 @@ from gemix.corpus.shards import Shard
 from gemix.corpus.storage import is_remote, local_copy
 from gemix.corpus.tokens import TokenCounter
 from gemix.errors import GemixError
-from gemix.label.parts import Part, refuse_change
+from gemix.label.parts import Part, part_copy, refuse_change
 from gemix.label.sidecar import SCHEMA, SidecarWriter
 from gemix.label.tally import Tally
 from gemix.student.base import Student
+
+_BATCH_ROWS: Final = 4096  # what a batch costs whatever its size is spread thin; it also ends at 32 MB
 
 
 def label_settings(
@@ -72,13 +75,17 @@ def label_shard(
     name = shard.name if part is None else part.name
     extras = [key for key in (source_key, date_key) if key is not None]
     tally = Tally(shard, len(student.domains), source_key, date_key)
-    with local_copy(shard.path) as copy, atomic_path(sidecar_path(out, name)) as tmp:
+    with (
+        local_copy(shard.path) if part is None else part_copy(part) as copy,
+        atomic_path(sidecar_path(out, name)) as tmp,
+    ):
         source = fingerprint(shard.path, copy) if part is None else _look(part)
         batches = read_batches(
             Shard(shard.name, copy),
             text_key=text_key,
             id_key=id_key,
             with_extras=extras,
+            batch_rows=_BATCH_ROWS,
             row_groups=None if part is None else part.row_groups,
         )
         with SidecarWriter(tmp) as sidecar:

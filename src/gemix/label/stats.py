@@ -9,13 +9,13 @@ from typing import Any
 
 from gemix.corpus.atomic import write_json, write_text
 from gemix.corpus.counts import Cells, ColumnCounts
-from gemix.corpus.markers import Marker, marker_path, read_marker
+from gemix.corpus.markers import Marker
 from gemix.errors import GemixError
 from gemix.label.drift import Drift, measure_drift
 from gemix.label.labelled import domain_names
 from gemix.label.reference import read_reference
 from gemix.label.tally import MILLIONTHS
-from gemix.label.totals import Totals, sidecar_names, sum_markers, write_domains
+from gemix.label.totals import Totals, read_markers, sidecar_names, sum_markers, write_domains
 
 # Groups that are no value of the column, as tables show them.
 KINDS = {"other": "(other)", "missing": "(missing)", "unreadable": "(unreadable)"}
@@ -61,7 +61,7 @@ def read_stats(folder: Path) -> LabelStats:
         GemixError: no labels there, labels that do not belong together, or no names for their domains.
 
     """
-    found = {name: read_marker(marker_path(folder, name)) for name in sidecar_names(folder)}
+    found = read_markers(folder, sidecar_names(folder))
     markers = {name: marker for name, marker in found.items() if marker is not None}
     if not markers:
         raise GemixError(f"{folder}: no labels there; make them with `gemix label` or `gemix run`")

@@ -3,16 +3,20 @@
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from gemix.corpus.atomic import write_text
-from gemix.corpus.bad_rows import BadRows
+from gemix.corpus.bad_rows import DAMAGE, BadRows
 from gemix.corpus.counts import ColumnCounts
 from gemix.corpus.markers import PER_DOMAIN, Marker, marker_path, merge_columns, read_marker, sum_lists
 from gemix.corpus.shards import Shard
-from gemix.corpus.storage import names_below
-from gemix.errors import GemixError
+from gemix.corpus.storage import is_remote, names_below
+from gemix.errors import GemixError, first_faults
+
+_THREADS: Final = 16
 
 
 @dataclass
@@ -68,6 +72,25 @@ def sum_markers(markers: Mapping[str, Marker]) -> Totals:
     )
 
 
+def damaged_files(markers: Mapping[str, Marker]) -> list[str]:
+    """Return file, row and reason of each shard that could only be read up to there: what was behind is not known."""
+    return [
+        f"{example}: {reason}"
+        for marker in markers.values()
+        for reason in DAMAGE
+        for example in marker.bad.examples.get(reason, ())
+    ]
+
+
+def describe_damage(damaged: Sequence[str]) -> str:
+    """Return the warning about such files."""
+    return (
+        f"warning: {len(damaged):,} files are damaged. What lies behind the place of the damage has no labels, stands "
+        "in no count, and is one bad row a file to --max-bad-fraction; repair the files and label again:\n  "
+        + first_faults(damaged)
+    )
+
+
 def totals(out: Path, shards: Sequence[Shard] | None = None) -> Totals:
     """Return the totals of `shards`, or of every sidecar in the folder `out`.
 
@@ -77,18 +100,36 @@ def totals(out: Path, shards: Sequence[Shard] | None = None) -> Totals:
     """
     names = sidecar_names(out) if shards is None else [shard.name for shard in shards]
     markers: dict[str, Marker] = {}
-    for name in names:
-        path = marker_path(out, name)
-        marker = read_marker(path)
+    for name, marker in read_markers(out, names).items():
         if marker is None:
+            path = marker_path(out, name)
             raise GemixError(f"{path}: no marker, so {name} is not labelled; run the labelling again")
         markers[name] = marker
     return sum_markers(markers)
 
 
+def read_markers(out: Path, names: Sequence[str]) -> dict[str, Marker | None]:
+    """Return the markers of shards by name, None where there is none; those of a store are read side by side.
+
+    Raises:
+        GemixError: one is there but cannot be read.
+
+    """
+    with ThreadPoolExecutor(_THREADS if is_remote(out) else 1) as pool:
+        return dict(zip(names, pool.map(lambda name: read_marker(marker_path(out, name)), names), strict=True))
+
+
 def sidecar_names(out: Path) -> list[str]:
-    """Return the shard names of all sidecars in the folder `out`, sorted."""
-    names = names_below(out, ".parquet")
+    """Return the shard names of all sidecars in the folder `out`, sorted.
+
+    Raises:
+        GemixError: the folder cannot be listed.
+
+    """
+    try:
+        names = names_below(out, ".parquet")
+    except OSError as error:
+        raise GemixError(f"cannot read {out}: {error.strerror or error}") from error
     visible = (name for name in names if not any(part.startswith(".") for part in name.split("/")))
     return sorted(name.removesuffix(".parquet") for name in visible)
 

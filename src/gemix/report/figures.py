@@ -1,5 +1,6 @@
 """Figures of mixtures and of the surrogates behind them, as PNG or SVG."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from gemix.mix.mixture import Mixture
 
 _NATURAL, _CHOSEN, GRID = "#9aa5b1", "#1f6feb", "#d9dde3"
 _FORMATS = (".png", ".svg")
+_NAMED_LINES = 8
 
 
 def mixture_figure(mixture: Mixture, path: Path) -> None:
@@ -66,6 +68,44 @@ def predicted_figure(predicted: ArrayLike, true: ArrayLike, path: Path, name: st
     axes.set_xlabel(f"true {name}")
     axes.set_ylabel(f"predicted {name}")
     axes.set_title(f"{len(x):,} held-out runs", loc="left")
+    axes.grid(True, color=GRID)
+    save_figure(figure, path)
+
+
+def trajectory_figure(trajectory: ArrayLike, domains: Sequence[str], path: Path) -> None:
+    """Draw the weights of a DoReMi training over its steps, and their averages at the right.
+
+    The domains of the eight largest averages have colours and names, the others are grey.
+
+    Args:
+        trajectory: (T, K) weights after every step.
+        domains: K names.
+        path: ends in .png or .svg.
+
+    Raises:
+        GemixError: as `mixture_figure`, or there is nothing to draw.
+
+    """
+    weights = np.asarray(trajectory, float)
+    if weights.ndim != 2 or weights.shape[1] != len(domains) or not weights.size:
+        raise GemixError(f"{path}: weights of shape {weights.shape} for {len(domains)} domains cannot be drawn")
+    figure, axes = new_figure(path, 9, 5)
+    steps = np.arange(1, len(weights) + 1)
+    average = weights.mean(axis=0)
+    order = np.argsort(-average, kind="stable")
+    for place in reversed(range(len(order))):
+        k = order[place]
+        named = place < _NAMED_LINES
+        color = f"C{place}" if named else GRID
+        axes.plot(steps, weights[:, k], color=color, linewidth=1.2 if named else 0.8, zorder=3 if named else 1)
+        label = f"{_short(domains[k], 32)}  {average[k]:.3f}" if named else None
+        axes.plot(steps[-1:], average[k : k + 1], ">", color=color, markersize=7, clip_on=False, label=label, zorder=4)
+    handles, labels = axes.get_legend_handles_labels()
+    axes.legend(handles[::-1], labels[::-1], frameon=False, loc="upper left", bbox_to_anchor=(1.02, 1), title="average")
+    axes.set_xlabel("step")
+    axes.set_ylabel("weight")
+    axes.set_ylim(bottom=0)
+    axes.set_title(f"Weights of DoReMi over {len(weights):,} steps", loc="left")
     axes.grid(True, color=GRID)
     save_figure(figure, path)
 

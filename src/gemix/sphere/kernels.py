@@ -104,11 +104,13 @@ def _add(
 @_compiled
 def sum_near_rows(
     x: NDArray[Any], inverse: NDArray[Any], weights: NDArray[np.float64], directions: NDArray[Any], shift: NDArray[Any],
-    starts: NDArray[np.int64], near: NDArray[np.unsignedinteger[Any]], tops: NDArray[Any], fall: float,
-    restless: NDArray[np.int64], is_restless: NDArray[np.bool_], products: NDArray[Any],
-    reach: float, masses: NDArray[np.float64], sums: NDArray[Any],
+    starts: NDArray[np.int64], near: NDArray[np.unsignedinteger[Any]], gaps: NDArray[np.uint8], tops: NDArray[Any],
+    risen: NDArray[Any], fall: float, restless: NDArray[np.int64], is_restless: NDArray[np.bool_],
+    products: NDArray[Any], slack: NDArray[Any], far: float, limit: int, new_starts: NDArray[np.int64],
+    new_near: NDArray[np.unsignedinteger[Any]], new_gaps: NDArray[np.uint8], reach: float,
+    masses: NDArray[np.float64], sums: NDArray[Any],
 ) -> tuple[float, int]:  # fmt: skip
-    """Do what `sum_rows` does, asking for each row only the components that can be within reach.
+    """Do what `sum_rows` does, asking for each row only the components that can be within reach, and mend the lists.
 
     Args:
         x: see `sum_rows`.
@@ -117,12 +119,20 @@ def sum_near_rows(
         directions: v, (K, d).
         shift: see `sum_rows`.
         starts: row i has the components near[starts[i] : starts[i + 1]] listed; none means that all are to be asked.
-        near: component numbers, rising in each row.
-        tops: largest score of each row when the lists were made, (m,).
+        near: component numbers.
+        gaps: how far at least the scores of the listed were below the row's largest.
+        tops: largest score of each row when all its components were last asked, (m,); brought up to date.
+        risen: how far a component's scores may have risen since it was listed, (K,).
         fall: if a row's largest score is lower than then by more, all components are asked.
         restless: components to be asked for every row, (r,).
         is_restless: whether a component is among them, (K,).
         products: x_i . v_k for these, (m, r).
+        slack: how much more than `risen` says a component's scores may yet rise, (K,); 0 for the restless.
+        far: components whose scores are no further below a row's largest are listed.
+        limit: a row with more has none listed.
+        new_starts: gets the new lists, (m + 1,).
+        new_near: gets their component numbers, (m limit,); what lies beyond new_starts[m] has no meaning.
+        new_gaps: gets their gaps, likewise.
         reach: see `sum_rows`.
         masses: see `sum_rows`.
         sums: see `sum_rows`.
@@ -135,19 +145,25 @@ def sum_near_rows(
     scores = np.empty(k, x.dtype)
     asked, chosen = np.empty(k, np.int64), np.empty(k, np.int64)
     log_sum, full = 0.0, 0
+    new_starts[0] = 0
     for i in range(len(x)):
         a = inverse[i]
-        count = 0
+        at = new_starts[i]
+        count, listed = 0, 0
         top = -np.inf
+        everything = True
         if starts[i + 1] > starts[i]:
             for p in range(starts[i], starts[i + 1]):
                 j: Any = np.int64(near[p])
                 if not is_restless[j]:
-                    s = _dot(directions[j], x[i]) * a + shift[j]
-                    scores[j] = s
-                    top = max(top, s)
-                    asked[count] = j
-                    count += 1
+                    new_near[at + listed], new_gaps[at + listed] = j, gaps[p]
+                    listed += 1
+                    if gaps[p] <= reach + fall + risen[j]:
+                        s = _dot(directions[j], x[i]) * a + shift[j]
+                        scores[j] = s
+                        top = max(top, s)
+                        asked[count] = j
+                        count += 1
             for r in range(len(restless)):
                 j = restless[r]
                 s = products[i, r] * a + shift[j]
@@ -155,19 +171,29 @@ def sum_near_rows(
                 top = max(top, s)
                 asked[count] = j
                 count += 1
-        if count == 0 or top < tops[i] - fall:
+            everything = top < tops[i] - fall
+        if everything:
             full += 1
-            count = k
+            count, listed = k, 0
             for j in range(k):
                 s = _dot(directions[j], x[i]) * a + shift[j]
                 scores[j] = s
                 top = max(top, s)
                 asked[j] = j
+            tops[i] = top
         cut = top - reach
         kept = 0
         for p in range(count):
-            chosen[kept] = asked[p]
-            kept += scores[asked[p]] >= cut
+            j = asked[p]
+            if everything or is_restless[j]:
+                gap = tops[i] - scores[j] - slack[j]
+                if gap <= far:
+                    if listed < limit:
+                        new_near[at + listed], new_gaps[at + listed] = j, max(gap, 0.0)
+                    listed += 1
+            chosen[kept] = j
+            kept += scores[j] >= cut
+        new_starts[i + 1] = at + (listed if listed <= limit else 0)
         log_sum += _add(scores, chosen, kept, top, x[i], a, weights[i], masses, sums)
     return log_sum, full
 
@@ -182,20 +208,21 @@ def _dot(a: NDArray[Any], b: NDArray[Any]) -> Any:
 
 @_compiled
 def list_near(
-    products: NDArray[Any], inverse: NDArray[Any], shift: NDArray[Any], reach: float, limit: int,
-    tops: NDArray[Any], starts: NDArray[np.int64], near: NDArray[np.unsignedinteger[Any]],
+    products: NDArray[Any], inverse: NDArray[Any], shift: NDArray[Any], far: float, limit: int,
+    tops: NDArray[Any], starts: NDArray[np.int64], near: NDArray[np.unsignedinteger[Any]], gaps: NDArray[np.uint8],
 ) -> None:  # fmt: skip
-    """List the components whose scores, inverse_i products_ik + shift_k, are within reach of a row's largest.
+    """List the components whose scores, inverse_i products_ik + shift_k, are not far below a row's largest.
 
     Args:
         products: (m, K).
         inverse: (m,).
         shift: (K,).
-        reach: how far below.
+        far: how far, less than 256.
         limit: a row with more has none listed.
         tops: gets the largest, (m,).
         starts: gets where the lists start in `near`, (m + 1,).
         near: gets the component numbers, (m limit,); what lies beyond starts[m] has no meaning.
+        gaps: gets how far below they are, in whole nats rounded down, likewise.
 
     """
     m, k = products.shape
@@ -206,13 +233,13 @@ def list_near(
         for j in range(k):
             top = max(top, scores[j] * a + shift[j])
         tops[i] = top
-        cut = top - reach
         at = starts[i]
         count = 0
         for j in range(k):
-            if scores[j] * a + shift[j] >= cut:
+            gap = top - (scores[j] * a + shift[j])
+            if gap <= far:
                 if count < limit:
-                    near[at + count] = j
+                    near[at + count], gaps[at + count] = j, gap
                 count += 1
         starts[i + 1] = at + (count if count <= limit else 0)
 

@@ -1,14 +1,17 @@
 """Passes over rows that ask only for the components near them, exact to the rounding of the type.
 
-A pass over all components lists, for every row, those whose score is within M = T + margin of its largest, T being the
-reach beyond which a component weighs nothing (see `gemix.sphere.kernels`). Later, when v_k = kappa_k mu_k has moved by
-dv_k and its shift by dc_k, no unit row's score has risen by more than |dv_k| + dc_k (Cauchy and Schwarz; the bounds of
-Elkan 2003, for soft assignments). So a component that was not listed stays out of reach of a row as long as
+T is the reach beyond which a component weighs nothing (see `gemix.sphere.kernels`). A pass over all components lists,
+for each row, those whose score is within T + margin of its largest, each with its gap. Later, when v_k = kappa_k mu_k
+has moved by dv_k and its shift by dc_k, no unit row's score has risen by more than |dv_k| + dc_k (Cauchy and Schwarz;
+the bounds of Elkan 2003, for soft assignments). So a component stays out of reach of a row as long as
 
-    |dv_k| + dc_k <= 3/4 margin   and   the row's largest score has fallen by no more than   margin - |dv_k| - dc_k.
+    |dv_k| + dc_k <= gap - T - fall   and   the row's largest score has fallen by no more than   fall,
 
-Components that moved further are restless: they are asked for every row. A row whose largest score fell further has all
-components asked. When too many are restless, or too many rows need everything, the next pass makes new lists.
+where one that was not listed has a gap of T + margin. Components that moved too far for those are restless: they are
+asked for every row, after which their gaps are new and their movement counts from there. A row whose largest score fell
+further has all components asked, and a new list: from v_k now to any v'_k it is no further than
+|v'_k - v_k at the last asking| + |dv_k|, so gaps are lessened by the slack |dv_k| - dc_k. When too many components are
+restless, or too many rows need everything, the next pass is one over all components.
 """
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -28,27 +31,32 @@ Floats = NDArray[np.float64]
 _DENSE: Final = 0.3
 # Below this many components a row's products with all of them cost no more than finding out which matter.
 _MIN_K: Final = 64
-_MARGIN: Final = 18.0  # nats
-_RISE: Final = 0.75  # share of the margin that a component that is not restless may have risen
+# Scores grow with concentration, and so do gaps and movements: margins are shares of the median |v_k| = kappa_k. Gaps
+# are kept as whole nats in a byte.
+_MARGIN: Final = 0.08
+_MAX_MARGIN: Final = 200.0
+_FALL: Final = 0.2  # share of the margin
 _MAX_LISTED: Final = 256  # components a row, and at most half of them; a row with more has all asked
 # Lists are used while at most these shares of the components are restless and of the rows have all components asked.
-_MAX_RESTLESS: Final = 0.15
+_MAX_RESTLESS: Final = 0.4
 _MAX_FULL: Final = 0.1
 
 
 class _Lists(NamedTuple):
-    """What a pass over all components leaves.
+    """What is known of the components near every row.
 
     Attributes:
-        directions: v, (K, d).
-        shift: (K,).
-        chunks: by a chunk's first row: starts, near and tops (see `kernels.list_near`).
+        margin: in nats.
+        directions: v_k when component k was last asked for every row, (K, d).
+        shift: its shift then, (K,).
+        chunks: by a chunk's first row: starts, near, gaps and tops (see `kernels.sum_near_rows`).
 
     """
 
+    margin: float
     directions: Floats
     shift: Floats
-    chunks: dict[int, tuple[NDArray[np.int64], NDArray[np.unsignedinteger[Any]], NDArray[Any]]]
+    chunks: dict[int, tuple[NDArray[np.int64], NDArray[np.unsignedinteger[Any]], NDArray[np.uint8], NDArray[Any]]]
 
 
 class NearPasses:
@@ -71,21 +79,28 @@ class NearPasses:
             assigned rows, (K, d); all times n.
 
         """
+        common = float(np.median(shift))  # moves all scores alike
+        shift = shift - common
+        total: _Total | None = None
         if self._lists:
-            rise = np.linalg.norm(directions - self._lists.directions, axis=1) + shift - self._lists.shift
-            common = float(np.median(shift - self._lists.shift))  # moves all scores alike
-            restless = rise - common > _MARGIN * _RISE
+            moved = np.linalg.norm(directions - self._lists.directions, axis=1)
+            sunk = self._lists.shift - shift
+            # Not less than 0, so that what is listed with the least gap, 0, is always asked.
+            risen = np.maximum(moved - sunk, 0.0)
+            restless = risen > self._lists.margin * (1 - _FALL)
             if restless.mean() <= _MAX_RESTLESS:
-                quiet = float(rise[~restless].max()) - common
-                return self._near_pass(rows, directions, shift, restless, _MARGIN - quiet - common)
-        return self._full_pass(rows, directions, shift)
+                slack = np.where(restless, 0.0, moved + sunk)
+                total = self._near_pass(rows, directions, shift, restless, risen, slack)
+        if total is None:
+            total = self._full_pass(rows, directions, shift)
+        return total.log_sum + common * rows.n, total.masses, total.sums
 
-    def _full_pass(self, rows: "Rows", directions: Floats, shift: Floats) -> tuple[float, Floats, Floats]:
+    def _full_pass(self, rows: "Rows", directions: Floats, shift: Floats) -> "_Total":
         k = len(directions)
         v, c = directions.astype(rows.dtype), shift.astype(rows.dtype)
-        reach = kernels.reach(k, rows.dtype)
-        limit = min(_MAX_LISTED, k // 2) if k >= _MIN_K else 0
-        self._lists = _Lists(directions.copy(), shift.copy(), {}) if limit else None
+        reach, limit = kernels.reach(k, rows.dtype), _limit(k)
+        margin = min(_MARGIN * float(np.median(np.linalg.norm(directions, axis=1))), _MAX_MARGIN)
+        self._lists = _Lists(margin, directions.copy(), shift.copy(), {}) if limit else None
         total = _Total(k, rows.d)
 
         def part(chunk: slice) -> tuple[float, int, Floats, NDArray[Any]]:
@@ -94,8 +109,9 @@ class NearPasses:
             if self._lists:
                 tops = np.empty(len(x), rows.dtype)
                 starts, near = np.empty(len(x) + 1, np.int64), np.empty(len(x) * limit, kernels.index_type(k))
-                kernels.list_near(products, inverse, c, reach + _MARGIN, limit, tops, starts, near)
-                self._lists.chunks[chunk.start] = starts, near[: starts[-1]].copy(), tops
+                gaps = np.empty(len(near), np.uint8)
+                kernels.list_near(products, inverse, c, reach + margin, limit, tops, starts, near, gaps)
+                self._lists.chunks[chunk.start] = starts, near[: starts[-1]].copy(), gaps[: starts[-1]].copy(), tops
             masses, sums = np.zeros(k), np.zeros((k, rows.d), rows.dtype)
             weights = rows.weights[chunk] * rows.n
             return *kernels.sum_rows(products, x, inverse, weights, c, reach, masses, sums), masses, sums
@@ -105,33 +121,55 @@ class NearPasses:
         self.is_dense = total.count > _DENSE * k * rows.n
         if self.is_dense:
             self._lists = None
-        return total.log_sum, total.masses, total.sums
+        return total
 
     def _near_pass(
-        self, rows: "Rows", directions: Floats, shift: Floats, is_restless: NDArray[np.bool_], fall: float
-    ) -> tuple[float, Floats, Floats]:
+        self,
+        rows: "Rows",
+        directions: Floats,
+        shift: Floats,
+        is_restless: NDArray[np.bool_],
+        risen: Floats,
+        slack: Floats,
+    ) -> "_Total":
         k, lists = len(directions), self._lists
         assert lists
         v, c = directions.astype(rows.dtype), shift.astype(rows.dtype)
         restless = np.flatnonzero(is_restless)
         some = v[restless].T
-        reach = kernels.reach(k, rows.dtype)
+        reach, limit = kernels.reach(k, rows.dtype), _limit(k)
+        mended = _Lists(
+            lists.margin,
+            np.where(is_restless[:, None], directions, lists.directions),
+            np.where(is_restless, shift, lists.shift),
+            {},
+        )
         total = _Total(k, rows.d)
 
         def part(chunk: slice) -> tuple[float, int, Floats, NDArray[Any]]:
             x, inverse = rows.block(chunk), rows.inverse_norms[chunk]
             masses, sums = np.zeros(k), np.zeros((k, rows.d), rows.dtype)
+            starts, near, gaps, tops = lists.chunks[chunk.start]
+            new_starts, new_near = np.empty_like(starts), np.empty(len(x) * limit, near.dtype)
+            new_gaps = np.empty(len(new_near), np.uint8)
             found = kernels.sum_near_rows(
-                x, inverse, rows.weights[chunk] * rows.n, v, c, *lists.chunks[chunk.start], fall,
-                restless, is_restless, x @ some, reach, masses, sums,
+                x, inverse, rows.weights[chunk] * rows.n, v, c, starts, near, gaps, tops, risen, _FALL * lists.margin,
+                restless, is_restless, x @ some, slack, reach + lists.margin, limit, new_starts, new_near, new_gaps,
+                reach, masses, sums,
             )  # fmt: skip
+            end = new_starts[-1]
+            mended.chunks[chunk.start] = new_starts, new_near[:end].copy(), new_gaps[:end].copy(), tops
             return *found, masses, sums
 
         for result in in_order(part, rows.slices(k)):
             total.add(*result)
-        if total.count > _MAX_FULL * rows.n:
-            self._lists = None
-        return total.log_sum, total.masses, total.sums
+        self._lists = mended if total.count <= _MAX_FULL * rows.n else None
+        return total
+
+
+def _limit(k: int) -> int:
+    """Return how many components a row may have listed."""
+    return min(_MAX_LISTED, k // 2) if k >= _MIN_K else 0
 
 
 class _Total:

@@ -92,8 +92,9 @@ class ArrayScores:
             tops = np.empty(len(chunk), chunk.dtype)
             starts, near = np.empty(len(chunk) + 1, np.int64), np.empty(len(chunk) * limit, kernels.index_type(k))
             kernels.list_near(
-                chunk, np.ones(len(chunk), chunk.dtype), shift, 2 * self._reach, limit, tops, starts, near
-            )
+                chunk, np.ones(len(chunk), chunk.dtype), shift, 2 * self._reach, limit, tops, starts, near,
+                np.empty(len(near), np.uint8),
+            )  # fmt: skip
             return rows, starts, near[: starts[-1]].copy()
 
         parts = list(in_order(part, self._slices()))

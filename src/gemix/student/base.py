@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, Final, Protocol
 
@@ -10,12 +12,15 @@ from numpy.typing import NDArray
 
 from gemix.corpus.atomic import write_json
 from gemix.corpus.buffers import Texts
+from gemix.corpus.storage import fetch, is_remote, read_bytes
 from gemix.errors import GemixError
 
 CONFIG: Final = "config.json"
 # The file of the model by kind; config.json stands beside it.
 MODELS: Final = {"hashed": "model.safetensors", "fasttext": "model.bin"}
+EVALUATION: Final = "evaluation.json"
 _VERSION: Final = 1
+_copies: Final[dict[tuple[str, bytes], "tempfile.TemporaryDirectory[str]"]] = {}  # they go when the process ends
 
 
 class Reader(Protocol):
@@ -54,12 +59,13 @@ class Student(Protocol):
 
 
 def load_student(folder: Path) -> Student:
-    """Load a student of any kind.
+    """Load a student of any kind; its folder may be a URL's.
 
     Raises:
         GemixError: a file is missing, damaged, of another version or does not belong to the other.
 
     """
+    folder = local_student(folder)
     config = read_config(folder)
     if config["kind"] == "hashed":
         from gemix.student.hashed_student import HashedStudent
@@ -68,6 +74,36 @@ def load_student(folder: Path) -> Student:
     from gemix.student.fasttext_student import FastTextStudent
 
     return FastTextStudent.from_files(folder, config)
+
+
+def local_student(folder: Path) -> Path:
+    """Return a folder of this machine with the student: `folder` itself, or a copy for as long as this process lives.
+
+    Of a URL config.json is read every time. It holds the checksum of the model: another student is fetched anew.
+
+    Raises:
+        GemixError: there is none, it cannot be read, or its files do not belong together.
+
+    """
+    if not is_remote(folder):
+        return folder
+    try:
+        config = read_bytes(folder / CONFIG)
+        if (str(folder), config) not in _copies:
+            copy = tempfile.TemporaryDirectory(prefix="gemix-student-")
+            here = Path(copy.name)
+            (here / CONFIG).write_bytes(config)
+            for name in (*MODELS.values(), EVALUATION):
+                with suppress(FileNotFoundError):
+                    fetch(folder / name, here / name)
+            try:
+                read_config(here)
+            except GemixError as error:
+                raise GemixError(str(error).replace(copy.name, str(folder))) from error
+            _copies[str(folder), config] = copy
+    except OSError as error:
+        raise GemixError(f"no student in {folder}: cannot read {error.filename}: {error.strerror or error}") from error
+    return Path(_copies[str(folder), config].name)
 
 
 def student_fingerprint(folder: Path) -> str:
@@ -105,6 +141,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         GemixError: see `load_student`.
 
     """
+    folder = local_student(folder)
     path = folder / CONFIG
     try:
         config = json.loads(path.read_bytes())

@@ -1,0 +1,214 @@
+"""Predictability and reach of mixing over partitions: clusterers, human labels, chance; and what moves them.
+
+    gemix run PAGES.jsonl.zst --out run/
+    gemix embed PAGES.jsonl.zst --out lsa/ --embedder lsa
+    python benchmarks/probe.py run/ --lsa lsa/ --label topic --work work/ --out docs/tables/probe.md
+
+Measurements are kept in `--work`: a stopped call goes on, and `--sections` makes a part of the table. The documents,
+their tokens and the validation sets (one a label) are those of `gemix probe run/ --valid-by LABEL` throughout.
+"""
+
+import argparse
+import platform
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gemix.corpus.atomic import write_text
+from gemix.errors import GemixError
+from gemix.proxy.dataset import ProxyData
+from gemix.proxy.interface import Proxy
+from gemix.proxy.ngram import NgramProxy
+from gemix.proxy.probe.corpus import Corpus, read_corpus
+from gemix.proxy.probe.partitions import Partition, make_partition
+from gemix.proxy.probe.probe import probe
+from gemix.proxy.probe.settings import ProbeSettings
+from gemix.proxy.probe.summary import summarise, to_markdown
+from gemix.run_folder import RunFolder
+
+Makers = dict[str, Callable[[int], Partition]]
+
+NGRAM = {"kind": "ngram", "order": 3}
+TINY = {"layers": 2, "width": 64, "heads": 4, "kv_heads": 4, "inner": 128, "tied": True}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Documents, what decides the outcome, and where measurements are kept."""
+
+    corpus: Corpus
+    run: Path
+    label: str
+    lsa: Path | None
+    settings: ProbeSettings
+    work: Path
+
+    @property
+    def quick(self) -> ProbeSettings:
+        """Return the settings of what is varied: the process alone predicts."""
+        return self.settings.model_copy(update={"surrogates": ("gp",)})
+
+    def named(self, *names: str) -> Makers:
+        """Return partitions as `gemix probe` makes them."""
+        return {name: lambda seed, name=name: make_partition(name, self.corpus.source, seed) for name in names}
+
+    def variant(self, title: str, kind: str, gem: dict[str, Any] | None = None, **changes: Any) -> Makers:
+        """Return one partition with other parameters of GEM or other fields of its source."""
+        source = replace(self.corpus.source, gem=self.corpus.source.gem | (gem or {}), **changes)
+        return {title: lambda seed: make_partition(kind, source, seed)}
+
+    def table(
+        self,
+        makers: Makers,
+        settings: ProbeSettings | None = None,
+        make: Callable[[ProxyData], Proxy] = NgramProxy,
+        facts: dict[str, Any] = NGRAM,
+    ) -> str:
+        """Measure what is not measured yet; return a section of the table."""
+        settings = settings or self.settings
+        found = probe(self.corpus, makers, make, facts, settings, self.work)
+        head = f"{settings.mixtures} mixtures, {settings.seeds} seeds, {found[0].budget:,} tokens a model."
+        return f"{head}\n\n{to_markdown(summarise(found, settings.target))}"
+
+
+def ngram(bench: Bench) -> str:
+    """Compare all partitions."""
+    return bench.table(bench.named("gem", "kmeans", "spherical", "vmf", f"label:{bench.label}", "random"))
+
+
+def matched(bench: Bench) -> str:
+    """Compare partitions of the same sizes."""
+    settings = bench.quick.model_copy(update={"size_matched": True})
+    return bench.table(bench.named("gem", "kmeans", "vmf", f"label:{bench.label}", "random"), settings)
+
+
+def balance(bench: Bench) -> str:
+    """Vary the pull of GEM."""
+    makers: Makers = {}
+    for title, gem in (
+        ("gem, lambda 0", {"balance": 0.0}),
+        ("gem, lambda auto", {"balance": "auto"}),
+        ("gem, lambda 5000", {"balance": 5000.0}),
+        ("gem, lambda 5000, shared kappa", {"balance": 5000.0, "concentration": "shared"}),
+    ):
+        makers |= bench.variant(title, "gem", gem)
+    return bench.table(makers, bench.quick)
+
+
+def twelve(bench: Bench) -> str:
+    """Compare at K = 12."""
+    return _clusters(bench, 12)
+
+
+def forty_eight(bench: Bench) -> str:
+    """Compare at K = 48."""
+    return _clusters(bench, 48)
+
+
+def _clusters(bench: Bench, k: int) -> str:
+    makers: Makers = {}
+    for kind in ("gem", "kmeans", "random"):
+        makers |= bench.variant(f"{kind}, K = {k}", kind, clusters=k)
+    return bench.table(makers, bench.quick)
+
+
+def embeddings(bench: Bench) -> str:
+    """Compare on other embeddings."""
+    x = np.asarray(bench.corpus.source.embeddings, np.float32)
+    spaces = {"centred": x - x.mean(axis=0)}
+    if bench.lsa is not None:
+        spaces["lsa"] = _vectors(bench, bench.lsa)
+    makers: Makers = {}
+    for space, vectors in spaces.items():
+        for kind in ("gem", "kmeans"):
+            makers |= bench.variant(f"{kind}, {space}", kind, embeddings=vectors)
+    return bench.table(makers, bench.quick)
+
+
+def _vectors(bench: Bench, folder: Path) -> np.ndarray:
+    """Return the embeddings of another run of the same documents."""
+    table, vectors = RunFolder(folder).read_seed()
+    if not table["id"].equals(RunFolder(bench.run).read_seed()[0]["id"]):
+        raise GemixError(f"{folder} holds other documents than {bench.run}")
+    return np.asarray(vectors, np.float32)
+
+
+def transformer(bench: Bench) -> str:
+    """Compare with transformers."""
+    from gemix.proxy.transformer import TransformerProxy
+    from gemix.proxy.transformer.config import Config
+
+    settings = ProbeSettings(
+        mixtures=48, seeds=1, budget=200_000, splits=bench.settings.splits, surrogates=bench.settings.surrogates
+    )
+    facts = {"kind": "transformer", "model": TINY, "context": 128, "rate": 1e-2}
+    return bench.table(
+        bench.named("gem", "kmeans", f"label:{bench.label}", "random"),
+        settings,
+        lambda data: TransformerProxy(data, Config(**TINY), context=128, rate=1e-2),
+        facts,
+    )
+
+
+SECTIONS = {
+    "ngram": ("N-gram models (order 3)", ngram),
+    "matched": ("The same, size-matched", matched),
+    "balance": ("GEM by balance and concentration", balance),
+    "twelve": ("K = 12", twelve),
+    "forty_eight": ("K = 48", forty_eight),
+    "embeddings": ("Other embeddings", embeddings),
+    "transformer": ("Transformers, 2 layers of width 64", transformer),
+}
+
+
+def tables(arguments: argparse.Namespace) -> Iterator[str]:
+    settings = ProbeSettings(mixtures=arguments.mixtures, seeds=arguments.seeds, surrogates=("gp", "lightgbm"))
+    gem = {"balance": 5000.0, "target": "uniform", "temper": 0.5, "solver": "exact", "n_init": 1}
+    yield (
+        f"K = {arguments.clusters}, lambda = 5000 where nothing else is said. Spearman: on 20 % of the mixtures, "
+        "median (quartiles) over 10 splits and all seeds, then median (range) of the medians of seeds. Losses are bits "
+        "per byte, the mean over the validation sets; medians (ranges) over seeds. "
+        f"Python {platform.python_version()}, {platform.machine()}."
+    )
+    corpora: dict[int, Corpus] = {}
+    for name in arguments.sections:
+        vocabulary = arguments.small_vocabulary if name == "transformer" else 8192
+        if vocabulary not in corpora:
+            corpora[vocabulary] = read_corpus(
+                arguments.run, clusters=arguments.clusters, gem=gem, valid_by=arguments.label, vocabulary=vocabulary
+            )
+        bench = Bench(corpora[vocabulary], arguments.run, arguments.label, arguments.lsa, settings, arguments.work)
+        title, section = SECTIONS[name]
+        yield f"\n### {title}\n\n{section(bench)}"
+
+
+def main() -> None:
+    """Parse the command line and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--lsa", type=Path)
+    parser.add_argument("--label", default="topic")
+    parser.add_argument("--clusters", type=int, default=24)
+    parser.add_argument("--mixtures", type=int, default=256)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--small-vocabulary", type=int, default=2048, help="of the transformers")
+    parser.add_argument("--sections", nargs="+", choices=list(SECTIONS), default=list(SECTIONS))
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    lines = []
+    try:
+        for line in tables(arguments):
+            print(line, flush=True)
+            lines.append(line)
+    except (GemixError, FileNotFoundError) as error:
+        parser.exit(1, f"error: {error}\n")
+    if arguments.out:
+        write_text(arguments.out, "\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What a trained model knows: multiple-choice questions, scored by lm-evaluation-harness."""

@@ -1,0 +1,11 @@
+"""Interpolated n-gram models of mixtures: counted once, then a mixture costs milliseconds."""
+
+from gemix.compiled import can_compile
+from gemix.errors import GemixError
+
+if not can_compile():
+    raise GemixError("the n-gram proxy needs numba, which cannot be loaded here: pip install numba")
+
+from gemix.proxy.ngram.proxy import NgramProxy
+
+__all__ = ["NgramProxy"]

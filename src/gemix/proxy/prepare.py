@@ -1,0 +1,220 @@
+"""A labelled corpus becomes the data of proxies: the folder of `gemix.proxy.dataset`, in bounded memory.
+
+Everything is made in OUT/.work; its parts are moved to their places when they are complete. data.json, without which
+the folder does not count, comes last.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+import gemix
+from gemix.corpus.atomic import remove_leftovers, write_json, write_text
+from gemix.corpus.fingerprint import content_hash
+from gemix.corpus.markers import file_sha256
+from gemix.corpus.records import read_record
+from gemix.corpus.shards import Shard, refuse_overlap
+from gemix.corpus.storage import is_remote
+from gemix.errors import GemixError, first_faults
+from gemix.label.labelled import LabelledCorpus, open_labels
+from gemix.ledger import run_lock
+from gemix.proxy.dataset import Contract, Part, ProxyData, part_path, read_data
+from gemix.proxy.streams import TrainStreams, ValidSet
+from gemix.proxy.tokenise_corpus import Coder, corpus_tokenizer, read_corpus, read_target
+from gemix.proxy.tokenised import fingerprint
+from gemix.proxy.tokenizer import VOCABULARY, end_of_text, load_tokenizer, vocabulary_size
+
+_WORK = ".work"
+_PLACES = ("train", "valid", "tokenizer.json")
+
+
+@dataclass(frozen=True)
+class PrepareSettings:
+    """What decides the data beside the labelled corpus.
+
+    Attributes:
+        tokenizer: a tokenizer.json; None trains one on a sample of the corpus.
+        vocabulary: number of tokens of a trained one.
+        end: the end-of-text token of the file; None: the usual one that it has.
+        held_out: share of the documents, by a hash of the id, that nothing is trained on.
+        valid_tokens: of a validation set, at most, but for one document.
+        seed: of the hashes.
+
+    """
+
+    tokenizer: Path | None = None
+    vocabulary: int = VOCABULARY
+    end: str | None = None
+    held_out: float = 0.05
+    valid_tokens: int = 100_000
+    seed: int = 0
+
+
+def prepare_data(
+    shards: Sequence[Shard],
+    labels: Path,
+    out: Path,
+    settings: PrepareSettings,
+    targets: Mapping[str, Sequence[Shard]] | None = None,
+) -> ProxyData:
+    """Write the data of proxies to `out` and open them; if they are there already, only open them.
+
+    Every domain is a part of the training text, and its held-out documents are a validation set of the same name.
+
+    Args:
+        shards: the labelled corpus.
+        labels: folder of its sidecars and markers.
+        out: folder for the data; made if it is not there.
+        settings: see `PrepareSettings`.
+        targets: further validation sets by name: texts of any files, with the columns that the labels' corpus has.
+
+    Raises:
+        GemixError: labels are missing or outdated, a domain has no documents or none that is held out, the tokenizer
+            cannot be used, or `out` holds something else or cannot be written.
+
+    """
+    if is_remote(out):
+        raise GemixError(f"--out {out}: proxies read their tokens from a local disk; choose a local folder")
+    if settings.valid_tokens < 1 or not 0 < settings.held_out < 1:
+        raise GemixError("validation needs at least one token, and a held-out share between 0 and 1")
+    targets = targets or {}
+    refuse_overlap([*shards, *(shard for files in targets.values() for shard in files)], [labels], out)
+    corpus = open_labels(shards, labels)
+    _check_names(corpus, targets)
+    key = _key(corpus, settings, targets)
+    with run_lock(out):
+        remove_leftovers(out)
+        if not _is_made(out, key):
+            _make(corpus, out, settings, targets, key)
+    return read_data(out)
+
+
+def _make(
+    corpus: LabelledCorpus, out: Path, settings: PrepareSettings, targets: Mapping[str, Sequence[Shard]], key: str
+) -> None:
+    """Make all parts in the work folder, check them, move them to their places."""
+    work = out / _WORK
+    _clear(out)
+    if settings.tokenizer is None:
+        tokenizer = corpus_tokenizer(corpus, settings.vocabulary, settings.held_out, settings.seed)
+    else:
+        tokenizer = load_tokenizer(settings.tokenizer, settings.end)
+    end, vocabulary = end_of_text(tokenizer, settings.end), vocabulary_size(tokenizer)
+    write_text(work / "tokenizer.json", tokenizer.to_str(pretty=True))
+    coder = Coder(tokenizer, end, settings.seed)
+    train = TrainStreams(work, len(corpus.names), coder.kind)
+    sets = {name: ValidSet(settings.valid_tokens) for name in [*corpus.names, *targets]}
+    unlabelled = read_corpus(corpus, coder, settings.held_out, train, sets)
+    bad = {name: read_target(name, files, corpus.settings, coder, sets[name]) for name, files in targets.items()}
+    domains = train.parts(corpus.names)
+    valid = [found.write(part_path(work, "valid", v), name) for v, (name, found) in enumerate(sets.items())]
+    _check(domains, valid, settings)
+    paths = [part_path(work, "train", k) for k in range(len(domains))]
+    paths += [part_path(work, "valid", v) for v in range(len(valid))]
+    contract = Contract(
+        vocabulary=vocabulary,
+        end=end,
+        domains=domains,
+        valid=valid,
+        fingerprint=fingerprint(vocabulary, end, domains, valid, list(map(file_sha256, paths))),
+        made={
+            "key": key,
+            "gemix": gemix.__version__,
+            "settings": _jsonable(settings),
+            "rows": corpus.rows,
+            "rows_without_label": unlabelled,
+            "bad_rows_of_targets": bad,
+        },
+    )
+    try:
+        for name in _PLACES:
+            os.replace(work / name, out / name)
+    except OSError as error:
+        raise GemixError(f"cannot write {error.filename2 or error.filename}: {error.strerror}") from error
+    write_json(out / "data.json", contract.model_dump())
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def _check(domains: list[Part], valid: list[Part], settings: PrepareSettings) -> None:
+    faults = [f"{part.name!r} has no training text" for part in domains if not part.tokens]
+    faults += [f"{part.name!r} has no validation text" for part in valid if not part.tokens]
+    if faults:
+        raise GemixError(
+            f"with {settings.held_out:.3g} of the documents held out\n  {first_faults(faults)}\n"
+            "Give more of the corpus, or hold out another share: --held-out"
+        )
+
+
+def _check_names(corpus: LabelledCorpus, targets: Mapping[str, Sequence[Shard]]) -> None:
+    empty = [repr(name) for name, n in zip(corpus.names, corpus.documents, strict=True) if not n]
+    if empty:
+        raise GemixError(f"domains without documents in this input: {', '.join(empty)}; give more of the corpus")
+    for name in targets:
+        if name in corpus.names:
+            raise GemixError(f"--valid {name}: a domain has this name, and a validation set of its own")
+
+
+def _key(corpus: LabelledCorpus, settings: PrepareSettings, targets: Mapping[str, Sequence[Shard]]) -> str:
+    """Return the sha256 of everything that decides the data."""
+    parts = {
+        "gemix": gemix.__version__,
+        "settings": _jsonable(settings),
+        "names": corpus.names,
+        "labels": corpus.settings,
+        "shards": [
+            [shard.name, corpus.markers[shard.name].input.blake2b, corpus.markers[shard.name].sha256]
+            for shard in corpus.shards
+        ],
+        "targets": [[name, [content_hash(shard.path) for shard in files]] for name, files in targets.items()],
+    }
+    return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()
+
+
+def _jsonable(settings: PrepareSettings) -> dict[str, Any]:
+    """Return the settings with the content of the tokenizer in place of its path."""
+    return asdict(settings) | {"tokenizer": settings.tokenizer and content_hash(settings.tokenizer)}
+
+
+def _is_made(out: Path, key: str) -> bool:
+    """Return whether the data are there.
+
+    Raises:
+        GemixError: something else is.
+
+    """
+    if (out / "data.json").exists():
+        contract = read_record(out / "data.json", Contract, "the data of proxies")
+        if contract.made.get("key") != key:
+            raise GemixError(
+                f"{out} holds data that were made from other files or with other settings or another version; "
+                "choose another folder or empty it"
+            )
+        try:
+            read_data(out)
+        except GemixError:  # a file was damaged: all are made anew
+            return False
+        return True
+    for name in _PLACES:
+        if (out / name).exists() and not (out / _WORK).exists():
+            raise GemixError(f"{out} holds {out / name}, which is no part of interrupted data; choose another folder")
+    return False
+
+
+def _clear(out: Path) -> None:
+    """Delete what an interrupted call left behind; the work folder, which shows that, is there throughout."""
+    work = out / _WORK
+    try:
+        work.mkdir(exist_ok=True)
+        for path in (out / "data.json", *(out / name for name in _PLACES), *work.iterdir()):
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        raise GemixError(f"cannot write {error.filename}: {error.strerror}") from error

@@ -1,0 +1,196 @@
+"""The transformer proxy: small language models trained from scratch, several at once where that is faster."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from gemix.errors import GemixError
+from gemix.proxy.dataset import ProxyData
+from gemix.proxy.interface import Floats
+from gemix.proxy.transformer.batches import Batches, checked_mixture
+from gemix.proxy.transformer.checkpoint import Model
+from gemix.proxy.transformer.config import Config, Training, preset
+from gemix.proxy.transformer.model import initial
+from gemix.proxy.transformer.train import Advance, evaluate, failure, train
+
+# Parameters of a group on a GPU when `members` is None: small models leave it idle, large ones do not.
+_GROUP: Final = 40_000_000
+_MOST: Final = 32
+
+
+class TransformerProxy:
+    """LLaMA-style models of mixtures of K domains, judged by V validation sets; a `gemix.proxy.interface.Proxy`.
+
+    Attributes:
+        config: sizes of the model.
+        training: how it is trained.
+        device: of torch.
+        members: models that are trained at once by `train_many`.
+
+    """
+
+    def __init__(
+        self,
+        data: ProxyData,
+        preset: str | Config = "1m",
+        batch: int | None = None,
+        context: int | None = None,
+        device: str | None = None,
+        members: int | None = None,
+        rate: float | None = None,
+    ) -> None:
+        """Choose sizes and training; nothing is computed yet.
+
+        Args:
+            data: tokens of domains and validation sets.
+            preset: a name in `gemix.proxy.transformer.config.PRESETS`, or sizes.
+            batch: sequences of a step; None: the budget decides, see `Training`.
+            context: tokens of a sequence; None: the preset's.
+            device: of torch; None: a GPU where there is one.
+            members: models at once; None: 1 on a CPU, where more gain nothing, up to 32 on a GPU.
+            rate: largest learning rate; None: the preset's.
+
+        Raises:
+            GemixError: a bad option, an empty validation set, or no validation set at all.
+
+        """
+        self.config, self.training = chosen(preset, batch, context, rate)
+        self.device = chosen_device(device)
+        if members is not None and members < 1:
+            raise GemixError(f"at least one model is trained at once, not {members}")
+        size = self.config.parameters(data.vocabulary)
+        most = 1 if self.device == "cpu" else int(np.clip(_GROUP // size, 1, _MOST))
+        self.members = members or most
+        empty = [part.name for part, tokens in zip(data.valid, data.held_out, strict=True) if not len(tokens)]
+        if empty or not data.valid:
+            raise GemixError(f"no validation text: {', '.join(map(repr, empty)) or 'there is no validation set'}")
+        self._data = data
+
+    @property
+    def domains(self) -> Sequence[str]:
+        """Names of the K domains."""
+        return self._data.names
+
+    @property
+    def valid(self) -> Sequence[str]:
+        """Names of the V validation sets."""
+        return self._data.valid_names
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What decides the losses besides mixture, budget and seed; `members` changes them by rounding alone."""
+        return {
+            "kind": "transformer",
+            "model": self.config.json(),
+            "training": self.training.json(),
+            "precision": "float32" if self.device == "cpu" else "bfloat16",
+            "vocabulary": self._data.vocabulary,
+            "data": self._data.fingerprint,
+        }
+
+    def train(self, mixture: Floats, budget: int, seed: int = 0, advance: Advance | None = None) -> Floats:
+        """Return the losses of a model trained on a mixture, (V,), see `gemix.proxy.interface.Proxy`.
+
+        `advance` is called with the tokens of every step.
+        """
+        return self.losses(self.fit(mixture, budget, seed, advance))
+
+    def train_many(
+        self, mixtures: Floats, budget: int, seeds: Sequence[int] | None = None, advance: Advance | None = None
+    ) -> Iterator[tuple[int, Floats]]:
+        """Yield (row, losses) of models of mixtures, `members` at a time, see `gemix.proxy.interface.Proxy`.
+
+        Every mixture is checked before the first model is trained. If a model diverges, the others of its group are
+        still yielded before the error.
+        """
+        rows = np.asarray(mixtures, np.float64)
+        if rows.ndim != 2:
+            raise GemixError(f"mixtures of {len(self.domains)} domains are rows of as many weights: shape {rows.shape}")
+        own = [0] * len(rows) if seeds is None else list(seeds)
+        if len(own) != len(rows):
+            raise GemixError(f"{len(rows)} mixtures need as many seeds, not {len(own)}")
+        rows = np.array([checked_mixture(self._data, row) for row in rows]).reshape(rows.shape)
+        for first in range(0, len(rows), self.members):
+            group = slice(first, first + self.members)
+            models, failed = self._fit(rows[group], budget, own[group], advance)
+            for m, losses in enumerate(self._losses(models)):
+                if m not in failed:
+                    yield first + m, losses
+            for m, step in failed.items():
+                raise failure(f"run {first + m} (seed {own[first + m]})", step)
+
+    def fit(self, mixture: Floats, budget: int, seed: int = 0, advance: Advance | None = None) -> Model:
+        """Return a model trained on `budget` tokens of a mixture, (K,).
+
+        Raises:
+            GemixError: as `train`.
+
+        """
+        weights, failed = self._fit(np.asarray(mixture, np.float64)[None], budget, [seed], advance)
+        for step in failed.values():
+            raise failure(f"the run with seed {seed}", step)
+        return Model(self.config, self._data.vocabulary, self.training.context, self._data.end, weights)
+
+    def losses(self, model: Model) -> Floats:
+        """Return the losses of a model on the validation sets, (V,)."""
+        return self._losses(model.weights)[0]
+
+    def epochs(self, mixture: Floats, budget: int) -> Floats:
+        """Return how often a training on `budget` tokens reads each domain, (K,)."""
+        sequences, _ = self.training.plan(budget)
+        tokens = np.array([len(tokens) for tokens in self._data.train], np.float64)
+        passes = sequences * self.training.context * checked_mixture(self._data, mixture)
+        return passes / np.maximum(tokens, 1)
+
+    def _fit(self, mixtures: Floats, budget: int, seeds: Sequence[int], advance: Advance | None) -> tuple[Any, Any]:
+        batches = [
+            Batches(self._data, mixture, self.training.context, seed)
+            for mixture, seed in zip(mixtures, seeds, strict=True)
+        ]
+        vocabulary = self._data.vocabulary
+        weights = initial(self.config, vocabulary, seeds, self.device)
+        failed = train(self.config, vocabulary, weights, self.training, batches, budget, self.device, advance)
+        return weights, failed
+
+    def _losses(self, weights: Any) -> Floats:
+        data, context = self._data, self.training.context
+        return evaluate(self.config, data.vocabulary, weights, data.held_out, data.end, context, self.device)
+
+
+def chosen(sizes: str | Config, batch: int | None, context: int | None, rate: float | None) -> tuple[Config, Training]:
+    """Return sizes and training: a preset's, or sizes with the default training, and what else is given.
+
+    Raises:
+        GemixError: there is no such preset, or a value is out of range.
+
+    """
+    config, training = preset(sizes) if isinstance(sizes, str) else (sizes, Training())
+    return config, replace(
+        training,
+        batch=batch,
+        context=training.context if context is None else context,
+        rate=training.rate if rate is None else rate,
+    )
+
+
+def chosen_device(device: str | None) -> str:
+    """Return the device to use, a GPU where there is one.
+
+    Raises:
+        GemixError: torch knows no such device, or has none.
+
+    """
+    if device is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        kind = torch.device(device).type
+    except RuntimeError as error:
+        raise GemixError(f"there is no device {device!r}; try cpu or cuda") from error
+    if kind not in ("cpu", "cuda"):
+        raise GemixError(f"models are trained on cpu or cuda, not on {device!r}")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise GemixError(f"device {device!r} was asked for, but torch finds no GPU")
+    return "cpu" if kind == "cpu" else device
