@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -26,9 +26,6 @@ from gemix.cli_mix_common import (
     sha256,
 )
 from gemix.stages import say
-
-if TYPE_CHECKING:
-    from gemix.mix.box import Floats
 
 
 @mix_command
@@ -83,21 +80,14 @@ def suggest(
     import numpy as np
 
     from gemix.corpus.atomic import write_text
+    from gemix.mix.active import around
     from gemix.mix.active import suggest as choose
-    from gemix.mix.simplex import sample_prior, sample_uniform
     from gemix.mix.tables import write_csv
 
     partition, box = domains_and_box(domains, max_epochs, budget)
     targets = parse_targets(target)
     table, values = runs_of(mixtures, metrics, partition, list(targets))
-
-    def candidates(count: int, seed: int) -> "Floats":
-        # Half around the natural shares, where designs lie, half anywhere.
-        random = np.random.default_rng(seed)
-        near = sample_prior(partition.shares, box, count // 2, random)
-        return np.concatenate([near, sample_uniform(box, count - count // 2, random)])
-
-    found = choose(table.W, values @ np.array(list(targets.values())), number, candidates, seed)
+    found = choose(table.W, values @ np.array(list(targets.values())), number, around(partition.shares, box), seed)
     # Ids that no run has: they count on from the greatest number among them.
     last = max((int(name) for name in table.ids if name.isdecimal()), default=0)
     write_text(out, write_csv([str(last + 1 + i) for i in range(number)], partition.names, found.mixtures))

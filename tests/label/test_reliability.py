@@ -181,7 +181,7 @@ def test_two_launches_at_once(large_corpus: Path, student_folder: Path, expected
     _, stderr = second.communicate(timeout=120)
     os.killpg(first.pid, signal.SIGCONT)
     assert second.returncode == 1
-    assert f"error: process {first.pid} on {socket.gethostname()} is labelling into {out}" in stderr
+    assert f"error: process {first.pid} on {socket.gethostname()} is at work in {out}" in stderr
     assert first.wait(120) == 0
     assert contents(out) == contents(expected)
 

@@ -296,7 +296,7 @@ def test_two_trainings_in_one_folder_are_refused(tmp_path):
     os.write(handle, json.dumps({"host": "elsewhere", "pid": 1, "job": None}).encode())
     fcntl.flock(handle, fcntl.LOCK_EX)
     try:
-        with pytest.raises(GemixError, match="another process trains in"):
+        with pytest.raises(GemixError, match="is at work in"):
             Swarm(folder, FakeProxy(), 1000).train(some_runs(3))
     finally:
         os.close(handle)

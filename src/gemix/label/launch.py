@@ -5,7 +5,6 @@ Every launcher gives the same tasks to the same function, so all leave the same 
 
 import hashlib
 import json
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -107,8 +106,6 @@ def label_corpus(
     cost |= {piece: piece.size for of_one in pieces.values() for piece in of_one}
     share = list(cost) if rank is None else divide(list(cost), list(cost.values()), [t.name for t in cost], rank)
     with folder_lock(out, None if rank is None else _describe(job, rank)) as lock:
-        if lock is None:
-            print(f"{out}: there are no locks here; see to it that no other run works in it", file=sys.stderr)
         run = partial(run_all, workers=workers, lock=lock)
         if ray is not None:
             run = partial(run_on_ray, workers=workers, address=ray)

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -35,11 +36,11 @@ def folder_lock(folder: Path, job: str | None = None) -> Iterator[int | None]:
     that inherits the descriptor keeps it held until it, too, is gone.
 
     Args:
-        folder: Where labels are written; it exists.
+        folder: Where output is written; it exists.
         job: What ranks that work there together have in common; None for a run that works alone.
 
     Yields:
-        The descriptor of the lock, or None where the file system has no locks.
+        The descriptor of the lock, or None where the file system has no locks, which is said on standard error.
 
     Raises:
         GemixError: another run is at work there (the message names its host and process), or `folder` cannot be
@@ -47,6 +48,7 @@ def folder_lock(folder: Path, job: str | None = None) -> Iterator[int | None]:
 
     """
     if is_remote(folder):
+        _warn(folder)
         yield None
         return
     try:
@@ -63,9 +65,15 @@ def folder_lock(folder: Path, job: str | None = None) -> Iterator[int | None]:
             if time.monotonic() - start > patience:
                 raise GemixError(_refusal(folder, holder, job))
             time.sleep(0.02)
+        if not locked:
+            _warn(folder)
         yield handle if locked else None
     finally:
         os.close(handle)
+
+
+def _warn(folder: Path) -> None:
+    print(f"{folder}: there are no locks here; see to it that no other run works in it", file=sys.stderr)
 
 
 def _try(handle: int, us: _Holder) -> bool | None:
@@ -115,12 +123,8 @@ def _leaves_soon(holder: _Holder, job: str | None) -> bool:
 
 def _refusal(folder: Path, holder: _Holder | None, job: str | None) -> str:
     who = f"process {holder.pid} on {holder.host}" if holder else "another process"
+    what, why = f"{who} is", ""
     if holder and holder.job is not None:
         what = f"{who} and perhaps other ranks are"
-        why = " with another student, other settings or another world size than here" if job is not None else ""
-    else:
-        what, why = f"{who} is", ""
-    return (
-        f"{what} labelling into {folder}{why}; wait until that is done or stop it, or choose another folder. "
-        "Several processes label one corpus together with --workers, or with --rank and --world-size"
-    )
+        why = ", with other settings, content or world size than here" if job is not None else ""
+    return f"{what} at work in {folder}{why}; wait until that is done or stop it, or choose another folder"

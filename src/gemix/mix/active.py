@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 
+from gemix.mix.box import Box
+from gemix.mix.simplex import sample_prior, sample_uniform
 from gemix.mix.surrogates.base import Floats, check_mixtures
 from gemix.mix.surrogates.gp import GaussianProcess
 
@@ -14,6 +16,24 @@ SAMPLES = 4096  # drawn from a sampler
 SPOTS = 512  # candidates at which doubt is counted
 
 Sampler = Callable[[int, int], ArrayLike]
+
+
+def around(prior: ArrayLike, box: Box, strength: tuple[float, float] = (0.1, 5.0)) -> Sampler:
+    """Return a sampler of candidates: half around the prior, where designs lie, half anywhere in the box.
+
+    Args:
+        prior: natural shares, (K,).
+        box: where mixtures lie.
+        strength: see `sample_prior`.
+
+    """
+
+    def sample(count: int, seed: int) -> Floats:
+        random = np.random.default_rng(seed)
+        near = sample_prior(prior, box, count // 2, random, strength)
+        return np.concatenate([near, sample_uniform(box, count - count // 2, random)])
+
+    return sample
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from gemix.mix.active import suggest
+from gemix.mix.active import around, suggest
 from gemix.mix.box import Box, Floats, settle
 from gemix.mix.design import design
 from gemix.mix.partition import Partition
-from gemix.mix.simplex import sample_prior, sample_uniform
+from gemix.mix.simplex import sample_prior
 from gemix.mix.surrogates.gp import GaussianProcess
 from gemix.mix.tables import RunTable
 from gemix.proxy.regmix_check import score
@@ -166,12 +166,7 @@ def _explore(
         partition.shares, box, SIMULATED, np.random.default_rng(plan.seed), plan.strength, temperature=1.0
     )
 
-    def candidates(count: int, seed: int) -> Floats:
-        # Half around the natural shares, where designs lie, half anywhere.
-        random = np.random.default_rng(seed)
-        near = sample_prior(partition.shares, box, count // 2, random, plan.strength)
-        return np.concatenate([near, sample_uniform(box, count - count // 2, random)])
-
+    candidates = around(partition.shares, box, plan.strength)
     proposals: list[Proposal] = []
     before: Floats | None = None
     calm = 0

@@ -8,9 +8,8 @@ metrics.<rank>.csv  what a rank has finished, until all are done
 
 import hashlib
 import json
-import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -155,21 +154,7 @@ class Swarm:
         if rank is not None:
             same = [self.facts, runs.ids, runs.W.tolist(), rank.size]
             job = hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()
-        with ExitStack() as stack:
-            try:
-                held = stack.enter_context(folder_lock(self.folder, job))
-            except GemixError as error:
-                if error.__cause__ is not None:  # the lock could not be tried
-                    raise
-                raise GemixError(
-                    f"another process trains in {self.folder}"
-                    + (", with other mixtures, settings or another number of ranks" if rank is not None else "")
-                    + "; wait until it is done or stop it, or choose another folder"
-                ) from error
-            if held is None:
-                print(
-                    f"{self.folder}: there are no locks here; see to it that no other run works in it", file=sys.stderr
-                )
+        with folder_lock(self.folder, job):
             yield
 
     def _keep(self, name: str, facts: dict[str, Any]) -> None:
