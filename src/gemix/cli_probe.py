@@ -37,9 +37,9 @@ def probe(
     surrogates: Annotated[
         str,
         typer.Option(
-            "--surrogates", help="of lightgbm (RegMix's), gp, auto, loglinear and linear; the first chooses a mixture"
+            "--surrogates", help="of gp, lightgbm (RegMix's), auto, loglinear and linear; the first chooses a mixture"
         ),
-    ] = "lightgbm,gp",
+    ] = "gp,lightgbm",
     size_matched: Annotated[
         bool, typer.Option("--size-matched", help="leave documents out until all partitions have the same sizes")
     ] = False,

@@ -132,7 +132,7 @@ def test_a_line_has_what_the_measurements_say():
     assert topic.deviation.median == pytest.approx(1.0)
     assert topic.noise.median == pytest.approx(np.std([1.5, 1.6], ddof=1))
     assert (topic.natural.median, topic.chosen.median, topic.largest.median) == pytest.approx((1.55, 1.4, 2.0))
-    # Shares 3/4 and 1/4: sum w^2 / share is 4/3, 4/3 and 4 for these mixtures, in the order of their losses but for a tie.
+    # Shares 3/4 and 1/4: sum w^2 / share is 4/3, 4/3 and 4 for these mixtures, the order of their losses but for a tie.
     assert gem.concentration.median == pytest.approx(np.sqrt(3) / 2)
     # The first mixture is best on both sets here; where sets disagree, each has its own best.
     assert topic.each.median == topic.best.median == 1.5

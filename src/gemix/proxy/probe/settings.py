@@ -28,7 +28,7 @@ class ProbeSettings(BaseModel):
     budget: int | None = Field(default=None, ge=1)
     seeds: int = Field(default=3, ge=1)
     target: str = "mean"
-    surrogates: tuple[SurrogateKind, ...] = Field(default=("lightgbm", "gp"), min_length=1)
+    surrogates: tuple[SurrogateKind, ...] = Field(default=("gp", "lightgbm"), min_length=1)
     splits: int = Field(default=10, ge=1)
     repeats: int = Field(default=4, ge=2)
     size_matched: bool = False
