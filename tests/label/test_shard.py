@@ -94,7 +94,7 @@ def test_equal_inputs_give_equal_bytes_wherever_they_lie(tmp_path: Path) -> None
 def test_row_groups_have_a_fixed_size_and_memory_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sidecar, "GROUP_ROWS", 2048)
     pq.write_table(
-        pa.Table.from_pylist([row | {"id": row["id"].rjust(500, "x")} for row in make_rows(10_000, 0)]),
+        pa.Table.from_pylist([row | {"id": row["id"].rjust(500, "x")} for row in make_rows(40_000, 0)]),
         tmp_path / "a.parquet",
         row_group_size=1000,
     )
@@ -105,8 +105,8 @@ def test_row_groups_have_a_fixed_size_and_memory_is_bounded(tmp_path: Path, monk
     file = pq.ParquetFile(tmp_path / "out/a.parquet")
     sizes = [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
     assert sizes[:-1] == [2048] * (len(sizes) - 1)
-    assert sum(sizes) == 10_000
-    assert max(used[5:]) < max(used[:5]) + 1_000_000  # the ids alone are 5 MB
+    assert sum(sizes) == 40_000
+    assert max(used[5:]) < max(used[:5]) + 4_000_000  # the ids alone are 20 MB
 
 
 def test_long_ids_close_a_row_group_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +161,7 @@ def test_an_input_that_grows_meanwhile_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_fault_in_the_middle_leaves_the_old_labels_and_nothing_else(tmp_path: Path) -> None:
-    corpus = write_corpus(tmp_path / "in", {"a.jsonl": 3000}, {})
+    corpus = write_corpus(tmp_path / "in", {"a.jsonl": 10_000}, {})
     (shard,) = resolve_shards([corpus])
     label(shard, tmp_path / "out")
     before = contents(tmp_path / "out")

@@ -41,7 +41,7 @@ class Assignment:
         out = np.empty(n, np.int64)
         for i in range(n):
             owed = w * (done + i + 1) - counts
-            due = np.where(owed >= least, (1.0 - least - owed) / w, np.inf)
+            due = np.divide(1.0 - least - owed, w, out=np.full(len(w), np.inf), where=owed >= least)
             k = int(due.argmin())
             counts[k] += 1
             out[i] = alive[k]
