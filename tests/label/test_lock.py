@@ -62,7 +62,7 @@ def test_two_jobs_are_refused_by_host_and_process(
     message = str(caught.value)
     assert f"process {process.pid} on {socket.gethostname()}" in message
     assert str(tmp_path) in message
-    assert ("another student" in message) == (theirs is not None and ours is not None)
+    assert ("other settings" in message) == (theirs is not None and ours is not None)
     process.communicate("")  # it ends
     with folder_lock(tmp_path, ours) as handle:
         assert handle is not None
