@@ -5,7 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from gemix.config import RunConfig, read_yaml, resolve
+from gemix.cli_options import LabelledInputs
+from gemix.cli_table import print_table
+from gemix.config import read_yaml, resolve
 from gemix.errors import GemixError
 from gemix.stages import say
 
@@ -54,13 +56,7 @@ def sample(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="folder of the new corpus, made if it is not there", show_default=False)
     ],
-    inputs: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="the labelled corpus: " + (RunConfig.model_fields["inputs"].description or ""),
-            show_default="those of the run that the labels are part of",
-        ),
-    ] = None,
+    inputs: LabelledInputs = None,
     tokens: Annotated[
         int | None, typer.Option("--tokens", min=1, help="size of the sample", show_default="the mixture's budget")
     ] = None,
@@ -115,16 +111,8 @@ def inputs_of_run(run: Path) -> list[str]:
 
 
 def _print_shares(report: Any) -> None:
-    import sys
-
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("domain", "weight", "share", "tokens", "documents", "epochs", box=None)
-    for column in table.columns[1:]:
-        column.justify = "right"
-    for domain in report.domains:
-        table.add_row(
+    rows = [
+        (
             domain.name,
             f"{domain.weight:.2%}",
             f"{domain.share:.2%}",
@@ -132,4 +120,6 @@ def _print_shares(report: Any) -> None:
             f"{domain.documents:,}",
             f"{domain.epochs:.2f}",
         )
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+        for domain in report.domains
+    ]
+    print_table(("domain", "weight", "share", "tokens", "documents", "epochs"), rows)

@@ -1,13 +1,13 @@
 """What the commands of mixing share: their options, and what comes before and after a strategy."""
 
 import hashlib
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
+from gemix.cli_table import print_table
 from gemix.command import command
 from gemix.stages import say
 
@@ -172,22 +172,13 @@ def finish(
 
 
 def _print(mixture: "Mixture") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("domain", "natural", "weight", "ratio", "epochs", box=None)
-    for column in table.columns[1:]:
-        column.justify = "right"
+    rows = []
     for entry in sorted(mixture.domains, key=lambda entry: -entry.weight):
         share = entry.share or 0.0
-        table.add_row(
-            entry.domain,
-            f"{share:.2%}",
-            f"{entry.weight:.2%}",
-            f"{entry.weight / share:.2f}" if share else "",
-            "" if entry.epochs is None else f"{entry.epochs:.2f}",
-        )
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+        ratio = f"{entry.weight / share:.2f}" if share else ""
+        epochs = "" if entry.epochs is None else f"{entry.epochs:.2f}"
+        rows.append((entry.domain, f"{share:.2%}", f"{entry.weight:.2%}", ratio, epochs))
+    print_table(("domain", "natural", "weight", "ratio", "epochs"), rows)
 
 
 def sha256(path: Path) -> str:

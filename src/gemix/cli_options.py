@@ -23,6 +23,13 @@ def _setting(key: str, *short: str) -> Any:
 Inputs = Annotated[
     list[str] | None, typer.Argument(help=RunConfig.model_fields["inputs"].description, show_default=False)
 ]
+LabelledInputs = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="the labelled corpus: " + (RunConfig.model_fields["inputs"].description or ""),
+        show_default="those of the run that the labels are part of",
+    ),
+]
 RunArgument = Annotated[Path, typer.Argument(help="run folder", show_default=False)]
 Out = Annotated[Path, typer.Option("--out", "-o", help="run folder, made if it is not there", show_default=False)]
 Config = Annotated[

@@ -21,6 +21,7 @@ from gemix.cli_proxy_common import (
     say_done,
 )
 from gemix.cli_proxy_prepare import prepare
+from gemix.cli_table import print_table
 from gemix.command import command
 from gemix.errors import GemixError
 from gemix.stages import say
@@ -181,15 +182,8 @@ def _losses(parts: Any, losses: Any) -> list[dict[str, Any]]:
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
-    import sys
-
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("validation set", "nats per token", "bits per byte", box=None)
-    for column in table.columns[1:]:
-        column.justify = "right"
+    shown = []
     for row in rows:
         bits = row["bits_per_byte"]
-        table.add_row(row["valid"], f"{row['nats_per_token']:.4f}", "" if bits is None else f"{bits:.4f}")
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+        shown.append((row["valid"], f"{row['nats_per_token']:.4f}", "" if bits is None else f"{bits:.4f}"))
+    print_table(("validation set", "nats per token", "bits per byte"), shown)

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gemix.config import RunConfig
+from gemix.cli_options import LabelledInputs
+from gemix.cli_table import print_table
 from gemix.errors import GemixError
 from gemix.stages import say
 
@@ -19,13 +20,7 @@ def prepare(
     out: Annotated[
         Path, typer.Option("--out", "-o", help="folder of the data, made if it is not there", show_default=False)
     ],
-    inputs: Annotated[
-        list[str] | None,
-        typer.Argument(
-            help="the labelled corpus: " + (RunConfig.model_fields["inputs"].description or ""),
-            show_default="those of the run that the labels are part of",
-        ),
-    ] = None,
+    inputs: LabelledInputs = None,
     tokenizer: Annotated[
         Path | None,
         typer.Option("--tokenizer", help="a tokenizer.json", show_default="a byte-level BPE trained on a sample"),
@@ -87,14 +82,7 @@ def _targets(options: list[str]) -> "dict[str, list[Shard]]":
 
 
 def _print(data: "ProxyData") -> None:
-    import sys
-
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("domain", "documents", "tokens", "bytes/token", "validation documents", "tokens", box=None)
-    for column in table.columns[1:]:
-        column.justify = "right"
+    rows = []
     train = {part.name: part for part in data.domains}
     for held in data.valid:
         part = train.get(held.name)
@@ -103,5 +91,5 @@ def _print(data: "ProxyData") -> None:
             if part is None
             else (f"{part.documents:,}", f"{part.tokens:,}", f"{part.bytes / part.tokens:.2f}")
         )
-        table.add_row(held.name, *own, f"{held.documents:,}", f"{held.tokens:,}")
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+        rows.append((held.name, *own, f"{held.documents:,}", f"{held.tokens:,}"))
+    print_table(("domain", "documents", "tokens", "bytes/token", "validation documents", "tokens"), rows)

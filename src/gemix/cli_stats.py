@@ -1,12 +1,12 @@
 """`gemix stats`: the counts of labels that are there."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from gemix.cli_paths import PATH_OR_URL
+from gemix.cli_table import print_table
 from gemix.command import command
 from gemix.errors import GemixError
 from gemix.stages import say
@@ -98,7 +98,7 @@ def _print_domains(found: Any) -> None:
     ]
     sums = ("", "all", f"{n:,}", "", f"{tokens:,}", "", f"{sum(totals.bytes):,}", "")
     titles = ("domain", "name", "documents", "share", "tokens", "token share", "bytes", "confidence")
-    _print(titles, [*rows, sums], text_columns=2)
+    print_table(titles, [*rows, sums], text_columns=2, width=140)
 
 
 def _print_groups(column: Any, names: list[str], by: str, top: int) -> None:
@@ -114,7 +114,9 @@ def _print_groups(column: Any, names: list[str], by: str, top: int) -> None:
         largest = sorted(group.cells.items(), key=lambda cell: (-cell[1][0], cell[0]))[:3]
         most = ", ".join(f"{names[k]} {counts[0] / documents:.0%}" for k, counts in largest)
         rows.append((group.value, most, f"{documents:,}", f"{documents / n:.1%}", f"{tokens:,}", f"{size:,}"))
-    _print((column.column, "largest domains", "documents", "share", "tokens", "bytes"), rows, text_columns=2)
+    print_table(
+        (column.column, "largest domains", "documents", "share", "tokens", "bytes"), rows, text_columns=2, width=140
+    )
     if len(found) > top:
         say(f"{len(found) - top:,} more; --top {len(found)} shows all")
 
@@ -124,7 +126,7 @@ def _print_drift(drift: Any, names: list[str]) -> None:
         (names[d.domain], f"{d.share:.2%}", f"{d.reference:.2%}", f"{100 * d.difference:+.2f}", f"{d.z:+.1f}")
         for d in drift.domains[:10]
     ]
-    _print(("largest changes", "share", "reference", "points", "standard errors"), rows, text_columns=1)
+    print_table(("largest changes", "share", "reference", "points", "standard errors"), rows, text_columns=1, width=140)
     print(
         f"total variation {drift.total_variation:.3f} from {drift.reference}; "
         f"sampling alone gives {drift.expected:.3f}, seldom more than {drift.bound:.3f}"
@@ -139,23 +141,12 @@ def _print_drift(drift: Any, names: list[str]) -> None:
             (s.shard, f"{s.documents:,}", f"{s.total_variation:.3f}", f"{s.bound:.3f}", f"{s.confidence:.3f}")
             for s in drift.shards
         ]
-        _print(("shifted files", "documents", "total variation", "by chance", "confidence"), shards, text_columns=1)
-
-
-def _print(titles: Sequence[str], rows: Sequence[Sequence[str]], text_columns: int) -> None:
-    import sys
-
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(*titles, box=None)
-    for column in table.columns[text_columns:]:
-        column.justify = "right"
-        column.no_wrap = True
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
+        print_table(
+            ("shifted files", "documents", "total variation", "by chance", "confidence"),
+            shards,
+            text_columns=1,
+            width=140,
+        )
 
 
 def register(app: typer.Typer) -> None:

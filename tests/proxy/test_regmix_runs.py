@@ -7,11 +7,11 @@ from proxy.fake_proxy import DOMAINS, FakeProxy, bowl
 
 from gemix.errors import GemixError
 from gemix.mix.box import make_box
-from gemix.mix.objective import Objective
+from gemix.mix.objective import Objective, combine
 from gemix.mix.partition import Partition
 from gemix.mix.tables import RunTable
 from gemix.proxy.regmix import Plan, gather
-from gemix.proxy.regmix_check import check, score, validate
+from gemix.proxy.regmix_check import check, validate
 from gemix.proxy.swarm import Swarm
 
 PARTITION = Partition(list(DOMAINS), None, np.array([400, 300, 200, 100]), np.zeros(4), np.ones(4))
@@ -156,7 +156,7 @@ def linear(w):
 def test_the_score_of_trained_runs_is_the_objective(kind):
     w = np.random.default_rng(0).dirichlet(np.ones(4), 20)
     g = goal(kind=kind)
-    assert score(linear(w), g.weights, kind, g.centre, g.scale) == pytest.approx(g(w), abs=1e-12)
+    assert combine(linear(w), g.weights, kind, g.centre, g.scale) == pytest.approx(g(w), abs=1e-12)
 
 
 def test_held_out_runs_judge_the_fit():

@@ -27,7 +27,12 @@ def read_record(path: Path, kind: type[Record], what: str) -> Record:
     except OSError as error:
         raise GemixError(f"cannot read {path}: {error.strerror or error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        raise GemixError(f"{path} is not {what}: {where + ': ' if where else ''}{message}") from error
+        raise GemixError(f"{path} is not {what}: {first_fault(error)}") from error
+
+
+def first_fault(error: ValidationError) -> str:
+    """Return the first place that breaks a contract, and how."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message

@@ -14,7 +14,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -133,16 +133,8 @@ def local_copy(path: Path) -> Iterator[Path]:
     if not is_remote(path):
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="gemix-") as folder:
-        copy = Path(folder, path.name)
-        try:
-            fetch(path, copy)
-        except OSError as error:
-            raise GemixError(f"cannot read {path}: {error.strerror}") from error
-        try:
-            yield copy
-        except GemixError as error:
-            raise GemixError(str(error).replace(str(copy), str(path))) from error
+    with _copy(path, lambda copy: fetch(path, copy)) as copy:
+        yield copy
 
 
 @contextmanager
@@ -153,16 +145,27 @@ def partial_copy(path: Path, ranges: Sequence[tuple[int, int]], size: int) -> It
         GemixError: they cannot be read, or there is no room for them.
 
     """
+
+    def fill(copy: Path) -> None:
+        with open(copy, "wb") as file:
+            file.truncate(size)
+            for start, end in ranges:
+                file.seek(start)
+                for at in range(start, end, _PIECE):
+                    with _faults(path):
+                        file.write(_fs(path).cat_file(_key(path), start=at, end=min(at + _PIECE, end)))
+
+    with _copy(path, fill) as copy:
+        yield copy
+
+
+@contextmanager
+def _copy(path: Path, fill: Callable[[Path], None]) -> Iterator[Path]:
+    """Yield a temporary file, filled, with the name of a URL's file; errors inside the block name the URL."""
     with tempfile.TemporaryDirectory(prefix="gemix-") as folder:
         copy = Path(folder, path.name)
         try:
-            with open(copy, "wb") as file:
-                file.truncate(size)
-                for start, end in ranges:
-                    file.seek(start)
-                    for at in range(start, end, _PIECE):
-                        with _faults(path):
-                            file.write(_fs(path).cat_file(_key(path), start=at, end=min(at + _PIECE, end)))
+            fill(copy)
         except OSError as error:
             raise GemixError(f"cannot read {path}: {error.strerror}") from error
         try:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from gemix.corpus.records import first_fault
 from gemix.errors import GemixError, first_faults
 
 
@@ -53,10 +54,7 @@ def read_task_file(path: Path) -> list[Question]:
         try:
             questions.append(Question.model_validate_json(line))
         except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(str(part) for part in first["loc"])
-            message = first["msg"].removeprefix("Value error, ")
-            faults.append(f"{path}, row {row}: {f'{key}: ' if key else ''}{message}")
+            faults.append(f"{path}, row {row}: {first_fault(error)}")
     if faults:
         raise GemixError(first_faults(faults))
     if all(question.example for question in questions):

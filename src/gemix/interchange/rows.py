@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import chain
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -9,7 +10,7 @@ import pyarrow.compute as pc
 from gemix.corpus.markers import sidecar_path
 from gemix.errors import GemixError
 from gemix.interchange.convert import Labels
-from gemix.label.labelled import read_sidecar
+from gemix.label.labelled import other_row, read_sidecar
 
 
 class LabelRows:
@@ -53,10 +54,7 @@ class LabelRows:
         if pc.any(differ).as_py():
             i = pc.index(differ, True).as_py()
             row = self._row - len(table) + 1 + i
-            raise GemixError(
-                f"{self._labels.shard.path}:{row}: this row (id {ids[i].as_py()!r}) is not what the same row of "
-                f"{self._path} is about (id {table['id'][i].as_py()!r}); label the file again"
-            )
+            raise other_row(self._labels.shard, row, ids[i].as_py(), self._path, table["id"][i].as_py())
 
     def take_for(self, ids: pa.Array) -> pa.Table:
         """Return the next rows, which must have these ids: `take` and `check`."""
@@ -83,5 +81,5 @@ class LabelRows:
         return GemixError(f"{self._labels.shard.path} and {self._path} have not the same number of rows")
 
     @property
-    def _path(self) -> str:
-        return str(sidecar_path(self._labels.folder, self._labels.shard.name))
+    def _path(self) -> Path:
+        return sidecar_path(self._labels.folder, self._labels.shard.name)

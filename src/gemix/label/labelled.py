@@ -87,6 +87,14 @@ def read_sidecar(folder: Path, shard: Shard, columns: list[str]) -> Iterator[pa.
         raise GemixError(f"cannot read {path}: {error}") from error
 
 
+def other_row(shard: Shard, row: int, document: str, sidecar: Path, label: str) -> GemixError:
+    """Return the error of a row whose label is another document's; both are ids."""
+    return GemixError(
+        f"{shard.path}:{row}: this row (id {document!r}) is not what the same row of {sidecar} is about "
+        f"(id {label!r}); label the file again"
+    )
+
+
 def _check(shard: Shard, folder: Path) -> Marker | str:
     """Return the marker of the shard's labels, or what is wrong with them."""
     marker = read_marker(marker_path(folder, shard.name))

@@ -64,23 +64,26 @@ class Objective:
         predicted = [p.predict(mixtures) for p in self.predictors]
         values, stds = (np.stack(column, axis=1) for column in zip(*predicted, strict=True))
         if self.kind == "mean":
-            return values @ self.weights, stds @ np.abs(self.weights)
-        _, scale = self._standard()
-        return self._worst(values), np.sqrt(((stds * self.weights / scale) ** 2).sum(axis=1))
+            return self.of(values), stds @ np.abs(self.weights)
+        assert self.scale is not None  # by __post_init__
+        return self.of(values), np.sqrt(((stds * self.weights / self.scale) ** 2).sum(axis=1))
 
     def __call__(self, mixtures: Floats) -> Floats:
         """Return the objective of every mixture, (n,); lower is better."""
-        values = self.predictions(mixtures)
-        return np.asarray(values @ self.weights) if self.kind == "mean" else self._worst(values)
+        return self.of(self.predictions(mixtures))
 
-    def _worst(self, values: Floats) -> Floats:
-        centre, scale = self._standard()
-        return np.asarray(((values - centre) / scale * self.weights).max(axis=1))
+    def of(self, values: Floats) -> Floats:
+        """Return the objective of results, (n,), predicted or true, (n, T)."""
+        return combine(values, self.weights, self.kind, self.centre, self.scale)
 
-    def _standard(self) -> tuple[Floats, Floats]:
-        assert self.centre is not None  # by __post_init__
-        assert self.scale is not None
-        return self.centre, self.scale
+
+def combine(values: Floats, weights: Floats, kind: str, centre: Floats | None, scale: Floats | None) -> Floats:
+    """Return the objective of results, (n, T), see `Objective`; a result that does not vary has scale 1."""
+    if kind == "mean":
+        return np.asarray(values @ weights)
+    assert centre is not None  # the worst case needs them
+    assert scale is not None
+    return np.asarray(((values - centre) / np.where(scale > 0, scale, 1.0) * weights).max(axis=1))
 
 
 def pareto_front(values: ArrayLike) -> NDArray[np.bool_]:

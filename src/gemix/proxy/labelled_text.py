@@ -9,7 +9,7 @@ from gemix.corpus.markers import sidecar_path
 from gemix.corpus.reader import read_batches
 from gemix.corpus.shards import Shard
 from gemix.errors import GemixError
-from gemix.label.labelled import LabelledCorpus, read_sidecar
+from gemix.label.labelled import LabelledCorpus, other_row, read_sidecar
 
 
 class Labelled(NamedTuple):
@@ -55,10 +55,7 @@ def _shard(corpus: LabelledCorpus, shard: Shard) -> Iterator[Labelled]:
         kept: list[int] = []
         for i, (document_id, text, (label_id, domain)) in enumerate(zip(ids, texts, own, strict=True)):
             if document_id != label_id or (text is None) != (domain is None):
-                raise GemixError(
-                    f"{shard.path}:{batch.first_row + i}: this row (id {document_id!r}) is not what the same row of "
-                    f"{sidecar} is about (id {label_id!r}); label the file again"
-                )
+                raise other_row(shard, batch.first_row + i, document_id, sidecar, label_id)
             if domain is not None:
                 kept.append(i)
         found = [own[i][1] for i in kept]

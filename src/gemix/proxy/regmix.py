@@ -9,11 +9,11 @@ import numpy as np
 from gemix.mix.active import around, suggest
 from gemix.mix.box import Box, Floats, settle
 from gemix.mix.design import design
+from gemix.mix.objective import combine
 from gemix.mix.partition import Partition
 from gemix.mix.simplex import sample_prior
 from gemix.mix.surrogates.gp import GaussianProcess
 from gemix.mix.tables import RunTable
-from gemix.proxy.regmix_check import score
 from gemix.proxy.swarm import Swarm, match_domains
 
 SIMULATED: Final = 8192  # mixtures among which the optimum is looked for between batches ...
@@ -161,7 +161,7 @@ def _explore(
     weights = np.array(list(targets.values()))
     first = table.targets(list(targets))[1]
     centre, scale = first.mean(axis=0), first.std(axis=0)
-    spread = float(score(first, weights, objective, centre, scale).std())
+    spread = float(combine(first, weights, objective, centre, scale).std())
     pool = sample_prior(
         partition.shares, box, SIMULATED, np.random.default_rng(plan.seed), plan.strength, temperature=1.0
     )
@@ -171,7 +171,7 @@ def _explore(
     before: Floats | None = None
     calm = 0
     for seed in seeds:
-        y = score(table.targets(list(targets))[1], weights, objective, centre, scale)
+        y = combine(table.targets(list(targets))[1], weights, objective, centre, scale)
         size = min(plan.batch, plan.runs - len(table.ids))
         batch = suggest(table.W, y, size, candidates, seed)
         best = pool[np.argsort(GaussianProcess().fit(table.W, y).predict(pool)[0], kind="stable")[:TOP]]

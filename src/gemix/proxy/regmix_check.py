@@ -10,16 +10,9 @@ import numpy as np
 from gemix.mix.box import Box, Floats, project
 from gemix.mix.objective import Objective
 from gemix.mix.partition import Partition
-from gemix.mix.surrogates.validate import LEVEL, RESAMPLES, spearman
+from gemix.mix.surrogates.validate import interval, spearman
 from gemix.mix.tables import RunTable
 from gemix.proxy.swarm import Swarm
-
-
-def score(values: Floats, weights: Floats, objective: str, centre: Floats, scale: Floats) -> Floats:
-    """Return the objective of trained runs, (n,), from their targets (n, T): what `Objective` is for predicted ones."""
-    if objective == "mean":
-        return np.asarray(values @ weights)
-    return np.asarray(((values - centre) / np.where(scale > 0, scale, 1.0) * weights).max(axis=1))
 
 
 @dataclass(frozen=True)
@@ -54,10 +47,9 @@ def validate(goal: Objective, held_out: RunTable, targets: Sequence[str], seed: 
     if len(held_out.ids) < 3:
         return None
     true, predicted = _true(goal, held_out, targets), goal(held_out.W)
-    draws = np.random.default_rng(seed).integers(len(true), size=(RESAMPLES, len(true)))
-    low, high = np.quantile(spearman(predicted[draws], true[draws]), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = interval(predicted[None], true, seed)
     rmse = float(np.sqrt(np.mean((predicted - true) ** 2)))
-    return HeldOut(len(true), float(spearman(predicted, true)), float(low), float(high), rmse)
+    return HeldOut(len(true), float(spearman(predicted, true)), low, high, rmse)
 
 
 @dataclass(frozen=True)
@@ -128,6 +120,4 @@ def check(
 
 
 def _true(goal: Objective, table: RunTable, targets: Sequence[str]) -> Floats:
-    assert goal.centre is not None  # fitted to runs
-    assert goal.scale is not None
-    return score(table.targets(targets)[1], goal.weights, goal.kind, goal.centre, goal.scale)
+    return goal.of(table.targets(targets)[1])

@@ -19,7 +19,7 @@ from gemix.export.sample.budget import Budget
 from gemix.export.sample.order import position, position_hash, selection_hash
 from gemix.export.sample.select import Selection
 from gemix.export.sample.spill import SpillWriter, is_spill
-from gemix.label.labelled import read_sidecar
+from gemix.label.labelled import other_row, read_sidecar
 
 _REPORT_EVERY = 1000  # rows
 
@@ -75,10 +75,7 @@ class Scatter:
                 raise GemixError(f"{shard.path} and {self._sidecar(shard)} have not the same number of rows")
             label_id, domain, tokens = label
             if row.id != label_id or (row.text is None) != (domain is None):
-                raise GemixError(
-                    f"{shard.path}:{row.row}: this row (id {row.id!r}) is not what the same row of "
-                    f"{self._sidecar(shard)} is about (id {label_id!r}); label the file again"
-                )
+                raise other_row(shard, row.row, row.id, self._sidecar(shard), label_id)
             yield row, domain, tokens
 
     def _rows(self, shard: Shard) -> Iterator[Row]:

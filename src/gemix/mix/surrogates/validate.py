@@ -74,21 +74,26 @@ def cross_validate(
         raise ValueError("the result is the same in every run: there is no order to predict")
     seeds = np.random.SeedSequence(seed).generate_state(repeats)
     predicted = np.array([out_of_fold(lambda: surrogate(kind), W, y, folds, int(s)) for s in seeds])
-    random = np.random.default_rng(seed)
-    draws = random.integers(len(y), size=(RESAMPLES, len(y)))
-    resampled = np.mean([spearman(row[draws], y[draws]) for row in predicted], axis=0)
-    low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = interval(predicted, y, seed)
     return CrossValidation(
         kind=kind,
         spearman=float(np.mean([spearman(row, y) for row in predicted])),
-        low=float(low),
-        high=float(high),
+        low=low,
+        high=high,
         rmse=float(np.sqrt(np.mean((predicted - y) ** 2))),
         runs=len(y),
         folds=min(folds, len(y)),
         repeats=repeats,
         seed=seed,
     )
+
+
+def interval(predicted: Floats, y: Floats, seed: int) -> tuple[float, float]:
+    """Return the 95 % interval of the mean rank correlation of predictions (r, n) with results (n,), see above."""
+    draws = np.random.default_rng(seed).integers(len(y), size=(RESAMPLES, len(y)))
+    resampled = np.mean([spearman(row[draws], y[draws]) for row in predicted], axis=0)
+    low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
 
 
 def spearman(a: Floats, b: Floats) -> Floats:
