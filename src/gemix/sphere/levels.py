@@ -6,10 +6,10 @@ import numpy as np
 
 from gemix.sphere.rows import Rows
 
-# The smallest subsample has this many rows, and this many a component; a fit on fewer than four times that has none.
+# The smallest subsample has this many rows, and this many a component; a fit on fewer than three times that has none.
 _MIN_ROWS: Final = 1 << 14
 _MIN_ROWS_A_COMPONENT: Final = 64
-_FACTOR: Final = 4
+_FACTOR: Final = 3
 _MAX_BYTES: Final = 1 << 29  # of a subsample, which is a copy
 
 

@@ -80,7 +80,7 @@ def m_step(
 
     """
     lengths = np.linalg.norm(sums, axis=1)
-    alive = lengths > 1e-12 / n
+    alive = lengths > 1e-6 / n  # less than a millionth of a document is rounding
     directions = np.where(alive[:, None], sums / np.where(alive, lengths, 1.0)[:, None], previous)
     along, mass = n * np.where(alive, lengths, 0.0), n * masses
     if shared:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gemix.sphere.chunks import in_order
 from gemix.sphere.near import NearPasses
-from gemix.sphere.scores import ArrayScores, Scores
+from gemix.sphere.scores import ArrayScores, Scores, exponentials
 
 Floats = NDArray[np.float64]
 
@@ -104,7 +104,13 @@ class Rows:
         """Return the rows at `index`, ascending, as rows of their own, copied in the type that X has."""
         out = Rows.__new__(Rows)
         out.n, out.d, out.dtype = len(index), self.d, self.dtype
-        out._X = self._X[index]
+        out._X = np.empty((out.n, out.d), self._X.dtype)
+
+        def copy(rows: slice) -> None:
+            out._X[rows] = self._X[index[rows]]
+
+        for _ in in_order(copy, out.slices()):
+            pass
         out._near_passes = NearPasses()
         self._hand_over(index, out)
         return out
@@ -179,7 +185,7 @@ class Rows:
             z += shift
             top = z.max(axis=0)
             z -= top
-            np.exp(z, out=z)
+            exponentials(z)
             total = z.sum(axis=0)
             log_sum = float(weights @ (np.log(total) + top))
             # Relative weights, which are about 1: the products of tiny ones would be denormal.

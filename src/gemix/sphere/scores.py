@@ -16,12 +16,21 @@ _SPARSE: Final = 0.25
 _MIN_SPARSE_K: Final = 64
 
 
+def exponentials(z: NDArray[Any]) -> None:
+    """Replace z <= 0 by exp(z), and what weighs nothing by a number whose square is no subnormal.
+
+    Products with subnormal numbers take many processors a hundred times as long.
+    """
+    np.maximum(z, 0.4 * np.log(np.finfo(z.dtype).tiny), out=z)  # 7e-16 in float32
+    np.exp(z, out=z)
+
+
 def softmax(scores: NDArray[Any], potentials: Floats) -> tuple[NDArray[Any], NDArray[Any]]:
     """Return the softmax, (m, K), and logsumexp, (m,), of scores - potentials, in the dtype of scores."""
     z = scores - potentials.astype(scores.dtype)
     top = z.max(axis=1, keepdims=True)
     z -= top
-    np.exp(z, out=z)
+    exponentials(z)
     total = z.sum(axis=1, keepdims=True)
     z /= total
     return z, (np.log(total) + top)[:, 0]
@@ -110,12 +119,21 @@ class ArrayScores:
 
     def _evaluate_listed(self, b: Floats, hessian: bool, lists: _Lists) -> tuple[float, Floats, Floats]:
         k = len(b)
+        lists_of = {rows.start: (starts, near) for rows, starts, near in lists.parts}
+
+        def part(rows: slice) -> tuple[float, Floats, Floats]:
+            masses, gram = np.zeros(k), np.zeros((k, k) if hessian else (0, 0))
+            value = kernels.sum_listed(
+                self.scores[rows], b, self.weights[rows], *lists_of[rows.start], self._reach, masses, gram
+            )
+            return value, masses, gram
+
         value, masses, gram = 0.0, np.zeros(k), np.zeros((k, k))
-        for rows, starts, near in lists.parts:
-            value += kernels.sum_listed(
-                self.scores[rows], b, self.weights[rows], starts, near, self._reach, masses,
-                gram if hessian else np.empty((0, 0)),
-            )  # fmt: skip
+        for part_value, part_masses, part_gram in in_order(part, self._slices()):
+            value += part_value
+            masses += part_masses
+            if hessian:
+                gram += part_gram
         return value, masses, gram + np.tril(gram, -1).T
 
     def _evaluate_dense(self, b: Floats, hessian: bool) -> tuple[float, Floats, Floats]:
@@ -129,7 +147,7 @@ class ArrayScores:
             z -= shift
             top = z.max(axis=0)
             z -= top
-            np.exp(z, out=z)
+            exponentials(z)
             total = z.sum(axis=0)
             z *= np.sqrt(w * n).astype(z.dtype) / total
             masses = z @ np.sqrt(w / n).astype(z.dtype)
