@@ -98,7 +98,7 @@ def doremi(
 def _train(
     data: "ProxyData", settings: "DoReMiSettings", record: Path, plot: Path | None
 ) -> tuple[Path, dict[str, Any]]:
-    """Train all rounds; write what each recorded and return the last record with the facts of the training."""
+    """Train all rounds that have no record yet; return the last record with the facts of the training."""
     from gemix.progress import progress
     from gemix.proxy.doremi import doremi
 
@@ -110,10 +110,9 @@ def _train(
             advance(done - before)
             before = 0 if done >= total else done
 
-        result = doremi(data, settings, follow)
+        result = doremi(data, settings, follow, record)
     for number, found in enumerate(result.rounds, start=1):
         path = record / f"excess-{number}.csv"
-        found.write_excess(path, result.domains)
         say(f"round {number}: the largest change of a weight is {found.change:.2g}; {path}")
     if not result.converged:
         say(f"note: after {settings.rounds} rounds weights still move by {settings.tolerance:g} or more")

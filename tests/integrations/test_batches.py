@@ -195,3 +195,17 @@ def test_spark(label: DomainLabels, table: pa.Table, want: list[tuple], monkeypa
             assert [(row["domain"], row["domain_name"]) for row in rows] == [(k, name) for k, name, _ in want]
     finally:
         session.stop()
+
+
+def test_a_student_at_a_url_is_loaded(student_folder: Path, documents: list[dict], table: pa.Table) -> None:
+    import fsspec
+
+    store = fsspec.filesystem("memory")
+    store.put(str(student_folder) + "/", "/models/student/", recursive=True)
+    try:
+        there = pickle.loads(pickle.dumps(DomainLabels("memory://models/student")))
+        assert there(table).equals(DomainLabels(student_folder)(table))
+        with pytest.raises(GemixError, match="memory://models/none"):
+            DomainLabels("memory://models/none")(table)
+    finally:
+        store.rm("/models", recursive=True)

@@ -89,6 +89,38 @@ def test_a_later_reference_is_trained_on_the_weights_before(data):
     assert told[-1][3] == 32 * -(-3000 // 32)
 
 
+def test_a_stopped_training_goes_on_after_its_last_whole_round(data, tmp_path):
+    settings = replace(SETTINGS, budget=3000, rounds=2, tolerance=0.0)
+    whole = doremi(data, settings)
+
+    def stop(number, stage, done, total):
+        if (number, stage) == (2, "proxy"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        doremi(data, settings, stop, record=tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["excess-1.csv", "settings.json"]
+    told = []
+    found = doremi(data, settings, lambda number, *_: told.append(number), record=tmp_path)
+    assert set(told) == {2}
+    for one, other in zip(found.rounds, whole.rounds, strict=True):
+        for name in ("reference", "trajectory", "excess", "average"):
+            assert np.array_equal(getattr(one, name), getattr(other, name))
+
+
+def test_a_record_of_another_training_is_refused(data, tmp_path):
+    settings = replace(SETTINGS, budget=300)
+    found = doremi(data, settings, record=tmp_path)
+    with pytest.raises(GemixError, match=r"eta: 1\.0 there, 2\.0 now"):
+        doremi(data, replace(settings, eta=2.0), record=tmp_path)
+    (tmp_path / "excess-1.csv").write_text("step,easy\n1,0.5\n")
+    with pytest.raises(GemixError, match=r"excess-1\.csv.*remove the folder to start over"):
+        doremi(data, settings, record=tmp_path)
+    # Without its settings a file says nothing: it is made again.
+    (tmp_path / "settings.json").unlink()
+    assert np.array_equal(doremi(data, settings, record=tmp_path).weights, found.weights)
+
+
 def test_rounds_end_when_the_weights_stay(data):
     found = doremi(data, replace(SETTINGS, budget=3000, rounds=5, tolerance=0.9))
     assert found.converged

@@ -80,7 +80,7 @@ def test_one_seed_reads_domains_in_one_order_whatever_the_mixture():
         ([1.0], "a mixture of 2 domains"),
         ([0.5, 0.6], "add up to 1, not 1.1"),
         ([-0.1, 1.1], "smallest -0.1"),
-        ([0.5, 0.5], "domain 'b' has weight 0.5 but no tokens"),
+        ([0.5, 0.5], "'b' has no training text"),
         ([np.nan, 1], "add up to 1"),
     ],
 )

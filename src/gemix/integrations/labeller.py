@@ -1,17 +1,18 @@
-"""A student by its folder, light to send to other processes and loaded there once."""
+"""A student by its folder or URL, light to send to other processes and loaded there once."""
 
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from gemix.corpus.storage import to_path
 from gemix.student.base import Student, load_student
 
 Label = tuple[int, str, float]
 
 
 class Labeller:
-    """Labels texts with the student in a folder; pickling it sends the path, not the model."""
+    """Labels texts with the student in a folder or at a URL; pickling it sends the path, not the model."""
 
     def __init__(self, student: str | Path) -> None:
         self.folder = str(student)
@@ -40,4 +41,4 @@ def _is_usable(text: Any) -> bool:
 
 @lru_cache(maxsize=2)
 def _load(folder: str) -> Student:
-    return load_student(Path(folder))
+    return load_student(to_path(folder))

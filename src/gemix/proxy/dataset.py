@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from gemix.corpus.records import read_record
@@ -77,6 +77,29 @@ class ProxyData:
     def valid_names(self) -> list[str]:
         """Names of the validation sets."""
         return [part.name for part in self.valid]
+
+    def checked_mixtures(self, mixtures: ArrayLike) -> NDArray[np.float64]:
+        """Return mixtures of the domains, (n, K), each scaled to sum 1.
+
+        Raises:
+            GemixError: another number of weights; in a row a negative one, a sum that is off by more than 1 %, or
+                weight on a domain without tokens.
+
+        """
+        w = np.array(mixtures, np.float64)
+        if w.ndim != 2 or w.shape[1] != len(self.domains):
+            raise GemixError(f"a mixture of {len(self.domains)} domains has as many weights: shape {w.shape}")
+        total = w.sum(axis=1)
+        bad = np.flatnonzero(~(np.isfinite(w).all(axis=1) & (w >= 0).all(axis=1) & (abs(total - 1) <= 0.01)))
+        if len(bad):
+            raise GemixError(
+                f"mixture {bad[0]} is none: weights are at least 0 and add up to 1, not {total[bad[0]]:.4g} "
+                f"(smallest {w[bad[0]].min():.4g})"
+            )
+        for k in np.flatnonzero((w > 0).any(axis=0)).tolist():
+            if not len(self.train[k]):
+                raise GemixError(f"the domain {self.names[k]!r} has no training text, so no mixture can give it weight")
+        return w / total[:, None]
 
 
 def token_type(vocabulary: int) -> np.dtype[Any]:

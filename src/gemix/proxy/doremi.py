@@ -7,19 +7,22 @@ mean of the weights over steps; the next round takes it as the mixture of its re
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from gemix.corpus.atomic import write_text
 from gemix.errors import GemixError
+from gemix.mix.excess import read_excess
+from gemix.mix.strategies.doremi import DoReMi
 from gemix.mix.tables import write_csv
 from gemix.proxy.dataset import ProxyData
 from gemix.proxy.interface import Floats
+from gemix.proxy.swarm_files import keep_record
 from gemix.proxy.transformer import Config
-from gemix.proxy.transformer.batches import Batches, checked_mixture
+from gemix.proxy.transformer.batches import Batches
 from gemix.proxy.transformer.group_dro import train_group_dro
 from gemix.proxy.transformer.model import initial
 from gemix.proxy.transformer.proxy import chosen, chosen_device
@@ -106,6 +109,24 @@ class Round:
         steps = [str(step) for step in range(1, len(self.excess) + 1)]
         write_text(path, write_csv(steps, domains, self.excess, "step"))
 
+    @classmethod
+    def read(cls, path: Path, domains: list[str], reference: Floats, settings: DoReMiSettings) -> "Round":
+        """Return the round that wrote a record: its weights follow from the excess.
+
+        Raises:
+            GemixError: the file is damaged, or holds no such record.
+
+        """
+        try:
+            excess, _ = read_excess(path, domains)
+            state, weights = DoReMi.start(np.ones(len(domains))), []
+            for row in excess:
+                state = state.step(row, settings.eta, settings.smoothing)
+                weights.append(state.weights)
+        except (OSError, ValueError) as error:
+            raise GemixError(f"{error}: remove the folder to start over") from error
+        return cls(reference, np.array(weights), excess, state.average)
+
 
 @dataclass(frozen=True)
 class DoReMiResult:
@@ -128,19 +149,23 @@ class DoReMiResult:
         return self.rounds[-1].average
 
 
-def doremi(data: ProxyData, settings: DoReMiSettings, progress: Progress | None = None) -> DoReMiResult:
+def doremi(
+    data: ProxyData, settings: DoReMiSettings, progress: Progress | None = None, record: Path | None = None
+) -> DoReMiResult:
     """Train references and proxies until the weights stay, or for all rounds.
 
     Args:
         data: tokens of K domains; validation sets are not used.
         settings: of the training.
         progress: called after every step.
+        record: folder of excess-1.csv and so on, one a finished round, and the settings that they hold for. Rounds that
+            are there already are not trained again.
 
     Returns:
         Weights and how they came about; on a CPU the same for the same data, settings and number of threads.
 
     Raises:
-        GemixError: a domain without tokens, a bad setting, or a training that diverged.
+        GemixError: a domain without tokens, a bad setting, a training that diverged, or a record of other settings.
 
     """
     empty = [part.name for part, tokens in zip(data.domains, data.train, strict=True) if not len(tokens)]
@@ -150,14 +175,32 @@ def doremi(data: ProxyData, settings: DoReMiSettings, progress: Progress | None 
         sizes = np.array([len(tokens) for tokens in data.train], np.float64)
         mixture: Floats = sizes / sizes.sum()
     else:
-        mixture = checked_mixture(data, settings.reference)
+        mixture = data.checked_mixtures([settings.reference])[0]
+    known = record is not None and (record / "settings.json").exists()  # else nobody knows what made the files there
+    if record is not None:
+        keep_record(record / "settings.json", _facts(data, settings, mixture), f"the rounds in {record}")
     rounds: list[Round] = []
     while len(rounds) < settings.rounds:
-        rounds.append(_round(data, settings, mixture, len(rounds) + 1, progress))
+        number = len(rounds) + 1
+        path = None if record is None else record / f"excess-{number}.csv"
+        if path is not None and known and path.exists():
+            rounds.append(Round.read(path, data.names, mixture, settings))
+        else:
+            rounds.append(_round(data, settings, mixture, number, progress))
+            if path is not None:
+                rounds[-1].write_excess(path, data.names)
         if rounds[-1].change < settings.tolerance:
             return DoReMiResult(data.names, rounds, True)
         mixture = rounds[-1].average
     return DoReMiResult(data.names, rounds, False)
+
+
+def _facts(data: ProxyData, settings: DoReMiSettings, mixture: Floats) -> dict[str, Any]:
+    """Return what decides a round, as JSON; how many rounds there are does not."""
+    config, training = chosen(settings.preset, settings.batch, settings.context, settings.rate)
+    own = {"eta": settings.eta, "smoothing": settings.smoothing, "sampling": settings.sampling, "seed": settings.seed}
+    sizes = {"model": asdict(config), "training": asdict(training), "budget": settings.budget}
+    return {"data": data.fingerprint, "reference": mixture.tolist()} | sizes | own
 
 
 def _round(data: ProxyData, settings: DoReMiSettings, mixture: Floats, number: int, progress: Progress | None) -> Round:

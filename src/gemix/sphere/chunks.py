@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from itertools import islice
@@ -36,20 +36,34 @@ def in_order(function: Callable[[slice], Result], chunks: Iterable[slice]) -> It
     over chunks than inside one. At most two results a core wait to be taken.
     """
     chunks = list(chunks)
-    workers = min(cores(), len(chunks))
+    workers = cores()
     with one_blas_thread():
-        if workers < 2:
+        if min(workers, len(chunks)) < 2:
             yield from map(function, chunks)
             return
         yield from _side_by_side(function, chunks, workers)
 
 
+@lru_cache(maxsize=1)
+def _pool(workers: int) -> ThreadPoolExecutor:
+    """Return threads that stay: a fit has a thousand short loops, and starting two threads takes as long as a chunk."""
+    return ThreadPoolExecutor(workers, "gemix")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # threads do not survive a fork
+
+
 def _side_by_side(function: Callable[[slice], Result], chunks: list[slice], workers: int) -> Iterator[Result]:
-    left = iter(chunks)
-    with ThreadPoolExecutor(workers) as pool:
-        waiting = [pool.submit(function, chunk) for chunk in islice(left, 2 * workers)]
+    left, pool = iter(chunks), _pool(workers)
+    waiting = [pool.submit(function, chunk) for chunk in islice(left, 2 * workers)]
+    try:
         while waiting:
             result = waiting.pop(0).result()
             for chunk in islice(left, 1):
                 waiting.append(pool.submit(function, chunk))
             yield result
+    finally:
+        for future in waiting:
+            future.cancel()
+        wait(waiting)

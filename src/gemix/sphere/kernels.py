@@ -41,7 +41,8 @@ def reach(n_clusters: int, dtype: np.dtype[Any]) -> float:
 @_compiled
 def sum_rows(
     products: NDArray[Any], x: NDArray[Any], inverse: NDArray[Any], weights: NDArray[np.float64], shift: NDArray[Any],
-    reach: float, masses: NDArray[np.float64], sums: NDArray[Any],
+    starts: NDArray[np.int64], listed: NDArray[np.unsignedinteger[Any]], reach: float, masses: NDArray[np.float64],
+    sums: NDArray[Any],
 ) -> tuple[float, int]:  # fmt: skip
     """Assign rows by softmax(scores), scores_ik = inverse_i products_ik + shift_k, and add up.
 
@@ -51,6 +52,8 @@ def sum_rows(
         inverse: 1 / |x_i|, (m,).
         weights: (m,).
         shift: (K,).
+        starts: (m + 1,); row i has the components listed[starts[i] : starts[i + 1]] near it, or none listed.
+        listed: component numbers: where there are some, nothing else is within reach.
         reach: T.
         masses: gains sum_i w_i g_ik, (K,).
         sums: gains sum_i w_i g_ik x_i / |x_i|, (K, d).
@@ -64,14 +67,23 @@ def sum_rows(
     log_sum, entries = 0.0, 0
     for i in range(m):
         scores, a = products[i], inverse[i]
-        top = scores[0] * a + shift[0]
-        for j in range(k):
-            s = scores[j] * a + shift[j]
-            scores[j] = s
-            top = max(top, s)
+        start, n = starts[i], starts[i + 1] - starts[i]
+        top: Any = -np.inf
+        if n:
+            for p in range(start, start + n):
+                j: Any = np.int64(listed[p])
+                s = scores[j] * a + shift[j]
+                scores[j] = s
+                top = max(top, s)
+        else:
+            for j in range(k):
+                s = scores[j] * a + shift[j]
+                scores[j] = s
+                top = max(top, s)
         cut = top - reach
         count = 0
-        for j in range(k):
+        for p in range(n if n else k):
+            j = np.int64(listed[start + p]) if n else p
             near[count] = j
             count += scores[j] >= cut
         log_sum += _add(scores, near, count, top, x[i], a, weights[i], masses, sums)
@@ -150,20 +162,17 @@ def sum_near_rows(
         a = inverse[i]
         at = new_starts[i]
         count, listed = 0, 0
-        top = -np.inf
         everything = True
+        top: Any = -np.inf
         if starts[i + 1] > starts[i]:
             for p in range(starts[i], starts[i + 1]):
                 j: Any = np.int64(near[p])
                 if not is_restless[j]:
                     new_near[at + listed], new_gaps[at + listed] = j, gaps[p]
                     listed += 1
-                    if gaps[p] <= reach + fall + risen[j]:
-                        s = _dot(directions[j], x[i]) * a + shift[j]
-                        scores[j] = s
-                        top = max(top, s)
-                        asked[count] = j
-                        count += 1
+                    asked[count] = j
+                    count += gaps[p] <= reach + fall + risen[j]
+            top = _ask(directions, asked, count, x[i], a, shift, scores)
             for r in range(len(restless)):
                 j = restless[r]
                 s = products[i, r] * a + shift[j]
@@ -176,10 +185,8 @@ def sum_near_rows(
             full += 1
             count, listed = k, 0
             for j in range(k):
-                s = _dot(directions[j], x[i]) * a + shift[j]
-                scores[j] = s
-                top = max(top, s)
                 asked[j] = j
+            top = _ask(directions, asked, k, x[i], a, shift, scores)
             tops[i] = top
         cut = top - reach
         kept = 0
@@ -199,11 +206,30 @@ def sum_near_rows(
 
 
 @_compiled
-def _dot(a: NDArray[Any], b: NDArray[Any]) -> Any:
-    total = a.dtype.type(0)
-    for c in range(len(a)):
-        total += a[c] * b[c]
-    return total
+def _ask(
+    directions: NDArray[Any], asked: NDArray[np.int64], count: int, x: NDArray[Any], a: float, shift: NDArray[Any],
+    scores: NDArray[Any],
+) -> Any:  # fmt: skip
+    """Set scores_k = a x.v_k + shift_k for the components asked[:count]; return the largest, -inf if there are none."""
+    top: Any = -np.inf
+    for p in range(0, count, 2):
+        # Two at a time, x is loaded once for both; an odd last one is asked twice.
+        j, k = asked[p], asked[min(p + 1, count - 1)]
+        s, t = scores.dtype.type(0), scores.dtype.type(0)
+        for c in range(len(x)):
+            s += directions[j, c] * x[c]
+            t += directions[k, c] * x[c]
+        scores[j], scores[k] = s * a + shift[j], t * a + shift[k]
+        top = max(top, scores[j], scores[k])
+    return top
+
+
+@_compiled
+def accumulate(total: NDArray[np.float64], part: NDArray[Any]) -> None:
+    """Add a part in any float type to float64 sums, both (K, d): NumPy would convert it first, piece by piece."""
+    for k in range(len(total)):
+        for c in range(total.shape[1]):
+            total[k, c] += part[k, c]
 
 
 @_compiled

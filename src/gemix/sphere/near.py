@@ -14,13 +14,14 @@ further has all components asked, and a new list: from v_k now to any v'_k it is
 restless, or too many rows need everything, the next pass is one over all components.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gemix.sphere import kernels
-from gemix.sphere.chunks import in_order
+from gemix.sphere.chunks import in_order, one_blas_thread
 
 if TYPE_CHECKING:
     from gemix.sphere.rows import Rows
@@ -31,15 +32,20 @@ Floats = NDArray[np.float64]
 _DENSE: Final = 0.3
 # Below this many components a row's products with all of them cost no more than finding out which matter.
 _MIN_K: Final = 64
-# Scores grow with concentration, and so do gaps and movements: margins are shares of the median |v_k| = kappa_k. Gaps
-# are kept as whole nats in a byte.
-_MARGIN: Final = 0.08
+# A margin is as wide as makes lists this long on average, on so many rows; at least this share of the median |v_k| =
+# kappa_k, with which scores, gaps and movements grow. Gaps are kept as whole nats in a byte.
+_LISTED: Final = 16
+_PROBED: Final = 256
+_MIN_MARGIN: Final = 0.05
 _MAX_MARGIN: Final = 200.0
 _FALL: Final = 0.2  # share of the margin
 _MAX_LISTED: Final = 256  # components a row, and at most half of them; a row with more has all asked
 # Lists are used while at most these shares of the components are restless and of the rows have all components asked.
 _MAX_RESTLESS: Final = 0.4
 _MAX_FULL: Final = 0.1
+# Chunks whose sums are added up before they join the others, at most, and how many parts there must be for all cores.
+_MOST_TOGETHER: Final = 8
+_MIN_PARTS: Final = 16
 
 
 class _Lists(NamedTuple):
@@ -99,25 +105,22 @@ class NearPasses:
         k = len(directions)
         v, c = directions.astype(rows.dtype), shift.astype(rows.dtype)
         reach, limit = kernels.reach(k, rows.dtype), _limit(k)
-        margin = min(_MARGIN * float(np.median(np.linalg.norm(directions, axis=1))), _MAX_MARGIN)
+        margin = _margin(rows, v, c, reach) if limit else 0.0
         self._lists = _Lists(margin, directions.copy(), shift.copy(), {}) if limit else None
         total = _Total(k, rows.d)
 
-        def part(chunk: slice) -> tuple[float, int, Floats, NDArray[Any]]:
+        def part(chunk: slice, masses: Floats, sums: NDArray[Any]) -> tuple[float, int]:
             x, inverse = rows.block(chunk), rows.inverse_norms[chunk]
             products = x @ v.T
+            starts, near = np.zeros(len(x) + 1, np.int64), np.empty(len(x) * limit, kernels.index_type(k))
             if self._lists:
-                tops = np.empty(len(x), rows.dtype)
-                starts, near = np.empty(len(x) + 1, np.int64), np.empty(len(x) * limit, kernels.index_type(k))
-                gaps = np.empty(len(near), np.uint8)
+                tops, gaps = np.empty(len(x), rows.dtype), np.empty(len(near), np.uint8)
                 kernels.list_near(products, inverse, c, reach + margin, limit, tops, starts, near, gaps)
                 self._lists.chunks[chunk.start] = starts, near[: starts[-1]].copy(), gaps[: starts[-1]].copy(), tops
-            masses, sums = np.zeros(k), np.zeros((k, rows.d), rows.dtype)
             weights = rows.weights[chunk] * rows.n
-            return *kernels.sum_rows(products, x, inverse, weights, c, reach, masses, sums), masses, sums
+            return kernels.sum_rows(products, x, inverse, weights, c, starts, near, reach, masses, sums)
 
-        for result in in_order(part, rows.slices(k)):
-            total.add(*result)
+        total.add_all(part, rows)
         self.is_dense = total.count > _DENSE * k * rows.n
         if self.is_dense:
             self._lists = None
@@ -146,9 +149,8 @@ class NearPasses:
         )
         total = _Total(k, rows.d)
 
-        def part(chunk: slice) -> tuple[float, int, Floats, NDArray[Any]]:
+        def part(chunk: slice, masses: Floats, sums: NDArray[Any]) -> tuple[float, int]:
             x, inverse = rows.block(chunk), rows.inverse_norms[chunk]
-            masses, sums = np.zeros(k), np.zeros((k, rows.d), rows.dtype)
             starts, near, gaps, tops = lists.chunks[chunk.start]
             new_starts, new_near = np.empty_like(starts), np.empty(len(x) * limit, near.dtype)
             new_gaps = np.empty(len(new_near), np.uint8)
@@ -159,12 +161,22 @@ class NearPasses:
             )  # fmt: skip
             end = new_starts[-1]
             mended.chunks[chunk.start] = new_starts, new_near[:end].copy(), new_gaps[:end].copy(), tops
-            return *found, masses, sums
+            return found
 
-        for result in in_order(part, rows.slices(k)):
-            total.add(*result)
+        total.add_all(part, rows)
         self._lists = mended if total.count <= _MAX_FULL * rows.n else None
         return total
+
+
+def _margin(rows: "Rows", directions: NDArray[Any], shift: NDArray[Any], reach: float) -> float:
+    """Return the margin at which a row has `_LISTED` components listed on average, within bounds."""
+    some = slice(0, min(_PROBED, rows.n))
+    with one_blas_thread():
+        scores = rows.products(directions, some) + shift
+    gaps = (scores.max(axis=1, keepdims=True) - scores).ravel()
+    at = min(_LISTED * len(scores), len(gaps) - 1)
+    least = _MIN_MARGIN * float(np.median(np.linalg.norm(directions, axis=1)))
+    return float(np.clip(np.partition(gaps, at)[at] - reach, min(least, _MAX_MARGIN), _MAX_MARGIN))
 
 
 def _limit(k: int) -> int:
@@ -173,13 +185,29 @@ def _limit(k: int) -> int:
 
 
 class _Total:
-    """Sums over chunks, in float64."""
+    """Sums over rows: of logsumexp, of what was counted, of assignments (K,) and of assigned rows (K, d)."""
 
-    def __init__(self, k: int, d: int) -> None:
-        self.log_sum, self.count, self.masses, self.sums = 0.0, 0, np.zeros(k), np.zeros((k, d))
+    def __init__(self, k: int, d: int, dtype: Any = np.float64) -> None:
+        self.log_sum, self.count, self.masses, self.sums = 0.0, 0, np.zeros(k), np.zeros((k, d), dtype)
 
-    def add(self, log_sum: float, count: int, masses: Floats, sums: NDArray[Any]) -> None:
-        self.log_sum += log_sum
-        self.count += count
-        self.masses += masses
-        self.sums += sums
+    def add_all(self, part: Callable[[slice, Floats, NDArray[Any]], tuple[float, int]], rows: "Rows") -> None:
+        """Add what `part` finds in every chunk: it returns two numbers, and adds to the masses and sums it is given.
+
+        Sums of several chunks, where there are many, come together in the rows' type before they are added here.
+        """
+        chunks = list(rows.slices(len(self.masses)))
+        step = max(1, min(_MOST_TOGETHER, len(chunks) // _MIN_PARTS))
+
+        def together(some: slice) -> "_Total":
+            own = _Total(len(self.masses), rows.d, rows.dtype)
+            for chunk in chunks[some]:
+                log_sum, count = part(chunk, own.masses, own.sums)
+                own.log_sum += log_sum
+                own.count += count
+            return own
+
+        for own in in_order(together, [slice(i, i + step) for i in range(0, len(chunks), step)]):
+            self.log_sum += own.log_sum
+            self.count += own.count
+            self.masses += own.masses
+            kernels.accumulate(self.sums, own.sums)

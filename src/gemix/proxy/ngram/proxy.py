@@ -102,8 +102,7 @@ class NgramProxy:
         """
         if valid not in self.valid:
             raise GemixError(f"there is no validation set {valid!r}; there are {', '.join(map(repr, self.valid))}")
-        alone = np.eye(len(self._available))
-        self._refuse_empty(alone)
+        alone = self._data.checked_mixtures(np.eye(len(self._available)))
         ngrams = self._valid.ngrams[self.valid.index(valid)]
         order = np.argsort(ngrams, kind="stable")
         out = np.empty((len(ngrams), len(alone)))
@@ -116,17 +115,7 @@ class NgramProxy:
 
     def _passes(self, mixtures: ArrayLike, budget: int) -> NDArray[np.float64]:
         """Return how often each mixture reads each domain, (K, n)."""
-        w = np.asarray(mixtures, np.float64)
-        if w.ndim != 2 or w.shape[1] != len(self._available):
-            raise GemixError(f"mixtures of {len(self._available)} domains have as many weights: shape {w.shape}")
-        bad = np.flatnonzero(~(np.isfinite(w).all(axis=1) & (w >= 0).all(axis=1) & (abs(w.sum(axis=1) - 1) < 1e-6)))
-        if len(bad):
-            raise GemixError(f"mixture {bad[0]} is none: weights are at least 0 and add up to 1, not {w[bad[0]]}")
+        w = self._data.checked_mixtures(mixtures)
         if not budget >= 1:
             raise GemixError(f"a model is trained on at least one token, not {budget}")
-        self._refuse_empty(w)
         return np.ascontiguousarray((budget * w / np.maximum(self._available, 1)).T)
-
-    def _refuse_empty(self, mixtures: Floats) -> None:
-        for k in np.flatnonzero((self._available == 0) & (mixtures > 0).any(axis=0)).tolist():
-            raise GemixError(f"the domain {self.domains[k]!r} has no training text, so no mixture can give it weight")

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,7 +111,7 @@ class Batches:
         """
         if seed < 0:
             raise GemixError(f"a seed is at least 0, not {seed}")
-        self.mixture = checked_mixture(data, mixture)
+        self.mixture = data.checked_mixtures([mixture])[0]
         self.seed, self.step = seed, 0
         self._assignment = Assignment(self.mixture)
         self._windows = {int(k): Windows(data.train[k], context, (seed, int(k))) for k in np.flatnonzero(self.mixture)}
@@ -131,24 +130,3 @@ class Batches:
         for k, windows in self._windows.items():
             out[k] = windows.epochs
         return out
-
-
-def checked_mixture(data: ProxyData, mixture: Any) -> Floats:
-    """Return a mixture of the domains of `data`, (K,), scaled to sum 1.
-
-    Raises:
-        GemixError: another number of weights, a negative one, a sum that is off by more than 1 %, or weight on a domain
-            without tokens.
-
-    """
-    w = np.asarray(mixture, float)
-    if w.shape != (len(data.domains),):
-        raise GemixError(f"a mixture of {len(data.domains)} domains has as many weights, not {w.shape}")
-    if not np.all(np.isfinite(w)) or w.min() < 0 or not 0.99 <= w.sum() <= 1.01:
-        raise GemixError(
-            f"the weights of a mixture are >= 0 and add up to 1, not {w.sum():.4g} (smallest {w.min():.4g})"
-        )
-    for weight, part, tokens in zip(w, data.domains, data.train, strict=True):
-        if weight > 0 and not len(tokens):
-            raise GemixError(f"domain {part.name!r} has weight {weight:.4g} but no tokens to train on")
-    return w / w.sum()

@@ -10,7 +10,7 @@ import torch
 from gemix.errors import GemixError
 from gemix.proxy.dataset import ProxyData
 from gemix.proxy.interface import Floats
-from gemix.proxy.transformer.batches import Batches, checked_mixture
+from gemix.proxy.transformer.batches import Batches
 from gemix.proxy.transformer.checkpoint import Model
 from gemix.proxy.transformer.config import Config, Training, preset
 from gemix.proxy.transformer.model import initial
@@ -106,13 +106,10 @@ class TransformerProxy:
         Every mixture is checked before the first model is trained. If a model diverges, the others of its group are
         still yielded before the error.
         """
-        rows = np.asarray(mixtures, np.float64)
-        if rows.ndim != 2:
-            raise GemixError(f"mixtures of {len(self.domains)} domains are rows of as many weights: shape {rows.shape}")
+        rows = self._data.checked_mixtures(mixtures)
         own = [0] * len(rows) if seeds is None else list(seeds)
         if len(own) != len(rows):
             raise GemixError(f"{len(rows)} mixtures need as many seeds, not {len(own)}")
-        rows = np.array([checked_mixture(self._data, row) for row in rows]).reshape(rows.shape)
         for first in range(0, len(rows), self.members):
             group = slice(first, first + self.members)
             models, failed = self._fit(rows[group], budget, own[group], advance)
@@ -142,7 +139,7 @@ class TransformerProxy:
         """Return how often a training on `budget` tokens reads each domain, (K,)."""
         sequences, _ = self.training.plan(budget)
         tokens = np.array([len(tokens) for tokens in self._data.train], np.float64)
-        passes = sequences * self.training.context * checked_mixture(self._data, mixture)
+        passes = sequences * self.training.context * self._data.checked_mixtures([mixture])[0]
         return passes / np.maximum(tokens, 1)
 
     def _fit(self, mixtures: Floats, budget: int, seeds: Sequence[int], advance: Advance | None) -> tuple[Any, Any]:
