@@ -71,7 +71,7 @@ def main() -> None:
         target, zero = np.full(k, 1.0 / k), np.zeros(k)
         seeds = plus_plus(reference, k, random)
         start, prior = start_from(reference, seeds, np.log(target), 20.0, None, False)
-        scores = reference.weighted_scores(*centred(start))
+        scores = reference.weighted_scores(*centred(start), zero)
         cells = {"L-BFGS cold": solve(dual._lbfgs, scores, target, zero)}
         if not slow:
             cells["Newton cold"] = solve(dual._newton, scores, target, zero)
@@ -87,7 +87,7 @@ def main() -> None:
         begin = time.perf_counter()
         rows.statistics(*centred(after), model.potentials_)
         near = time.perf_counter() - begin
-        scores = reference.weighted_scores(*centred(after))
+        scores = reference.weighted_scores(*centred(after), model.potentials_)
         cells["L-BFGS warm"] = solve(dual._lbfgs, scores, target, model.potentials_)
         if not slow:
             cells["Newton warm"] = solve(dual._newton, scores, target, model.potentials_)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gemix.sphere.near import NearPasses
 from gemix.sphere.rows import Rows, Statistics
-from gemix.sphere.scores import ArrayScores
+from gemix.sphere.scores import ArrayScores, ListedScores
 
 
 def clustered(random: np.random.Generator, n: int, k: int, d: int, dtype: str) -> tuple[np.ndarray, np.ndarray]:
@@ -87,22 +87,35 @@ def test_where_every_component_counts_passes_are_dense() -> None:
 @settings(deadline=None, max_examples=30)
 @given(
     seed=st.integers(0, 10**6),
-    scale=st.sampled_from([0.5, 300.0]),
+    kappa=st.sampled_from([2.0, 400.0]),
     dtype=st.sampled_from(["float32", "float64"]),
-    moves=st.lists(st.sampled_from([0.0, 0.3, 20.0, 200.0]), min_size=1, max_size=4),
+    moves=st.lists(st.sampled_from([0.0, 0.01, 0.1, 1.0]), min_size=1, max_size=4),
+    changes=st.lists(st.sampled_from([0.0, 0.3, 3.0, 200.0]), min_size=1, max_size=3),
 )
-def test_listed_scores_give_what_dense_ones_give(seed, scale, dtype, moves):
+def test_listed_scores_give_what_dense_ones_give(seed, kappa, dtype, moves, changes):
     random = np.random.default_rng(seed)
-    n, k = 300, 80
-    values = (scale * random.normal(size=(n, k))).astype(dtype)
-    weights = random.uniform(0.0, 1.0, n)
-    scores = ArrayScores(values, weights / weights.sum())
-    b = np.zeros(k)
-    tolerance = 1e-12 if dtype == "float64" else 1e-5
+    k = 80
+    x, directions = clustered(random, 300, k, 12, dtype)
+    rows = Rows(x, random.uniform(0.1, 1.0, len(x)))
+    b = random.normal(size=k)
+    tolerance = 1e-11 if dtype == "float64" else 2e-4
     for move in moves:
-        b = b + move * random.normal(size=k)
-        ours, theirs = scores.evaluate(b, True), scores._evaluate_dense(b, True)
-        for a, c in zip(ours, theirs, strict=True):
-            np.testing.assert_allclose(a, c, rtol=tolerance, atol=tolerance)
-    if scale == 300.0:
-        assert scores._lists is not None
+        directions = directions + move * random.normal(size=directions.shape) / np.sqrt(12)
+        bias = 5.0 * random.normal(size=k)
+        scores, dense = (
+            rows.weighted_scores(kappa * directions, bias, b), rows.all_scores(kappa * directions, bias),
+        )  # fmt: skip
+        assert scores.shape == dense.shape
+        assert scores.double == dense.double
+        for change in changes:
+            b = b + change * random.normal(size=k)
+            for ours, theirs in zip(scores.evaluate(b, True), dense.evaluate(b, True), strict=True):
+                np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
+            np.testing.assert_allclose(scores.evaluate(b, False)[1], scores.evaluate(b, True)[1], rtol=1e-12)
+    assert isinstance(scores, ListedScores) or kappa == 2.0
+
+
+def test_scores_that_hardly_differ_are_not_listed():
+    random = np.random.default_rng(1)
+    x, directions = clustered(random, 500, 70, 16, "float32")
+    assert isinstance(Rows(x).weighted_scores(2.0 * directions, np.zeros(70), np.zeros(70)), ArrayScores)

@@ -72,7 +72,7 @@ def test_statistics_are_those_of_numpy(data, device):
         np.testing.assert_allclose(b.masses, a.masses, atol=1e-12)
         np.testing.assert_allclose(b.sums, a.sums, atol=1e-12)
         assert b.log_sum == pytest.approx(a.log_sum, abs=1e-10)
-    a, b = (rows.weighted_scores(directions, bias).evaluate(potentials, True) for rows in (ours, theirs))
+    a, b = (rows.weighted_scores(directions, bias, potentials).evaluate(potentials, True) for rows in (ours, theirs))
     for x, y in zip(a, b, strict=True):
         np.testing.assert_allclose(y, x, atol=1e-10)
 

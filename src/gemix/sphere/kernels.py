@@ -42,7 +42,8 @@ def reach(n_clusters: int, dtype: np.dtype[Any]) -> float:
 def sum_rows(
     products: NDArray[Any], x: NDArray[Any], inverse: NDArray[Any], weights: NDArray[np.float64], shift: NDArray[Any],
     starts: NDArray[np.int64], listed: NDArray[np.unsignedinteger[Any]], reach: float, masses: NDArray[np.float64],
-    sums: NDArray[Any],
+    sums: NDArray[Any], found_starts: NDArray[np.int64], found: NDArray[np.unsignedinteger[Any]],
+    found_scores: NDArray[Any],
 ) -> tuple[float, int]:  # fmt: skip
     """Assign rows by softmax(scores), scores_ik = inverse_i products_ik + shift_k, and add up.
 
@@ -57,6 +58,10 @@ def sum_rows(
         reach: T.
         masses: gains sum_i w_i g_ik, (K,).
         sums: gains sum_i w_i g_ik x_i / |x_i|, (K, d).
+        found_starts: gets where a row's components within reach start in `found`, (m + 1,), if these are wanted; then
+            nothing is added up.
+        found: gets their numbers, (m K,); without entries they are not wanted.
+        found_scores: gets their scores, likewise.
 
     Returns:
         sum_i w_i logsumexp_k s_ik, and how many assignments were within reach.
@@ -86,9 +91,24 @@ def sum_rows(
             j = np.int64(listed[start + p]) if n else p
             near[count] = j
             count += scores[j] >= cut
-        log_sum += _add(scores, near, count, top, x[i], a, weights[i], masses, sums)
+        if found.size:
+            _keep(scores, near, count, i, found_starts, found, found_scores)
+        else:
+            log_sum += _add(scores, near, count, top, x[i], a, weights[i], masses, sums)
         entries += count
     return log_sum, entries
+
+
+@_compiled
+def _keep(
+    scores: NDArray[Any], near: NDArray[np.int64], count: int, i: int, starts: NDArray[np.int64],
+    found: NDArray[np.unsignedinteger[Any]], found_scores: NDArray[Any],
+) -> None:  # fmt: skip
+    """Write down the components `near[:count]` of row i and their scores."""
+    at = starts[i]
+    for p in range(count):
+        found[at + p], found_scores[at + p] = near[p], scores[near[p]]
+    starts[i + 1] = at + count
 
 
 @_compiled
@@ -120,7 +140,8 @@ def sum_near_rows(
     risen: NDArray[Any], fall: float, restless: NDArray[np.int64], is_restless: NDArray[np.bool_],
     products: NDArray[Any], slack: NDArray[Any], far: float, limit: int, new_starts: NDArray[np.int64],
     new_near: NDArray[np.unsignedinteger[Any]], new_gaps: NDArray[np.uint8], reach: float,
-    masses: NDArray[np.float64], sums: NDArray[Any],
+    masses: NDArray[np.float64], sums: NDArray[Any], found_starts: NDArray[np.int64],
+    found: NDArray[np.unsignedinteger[Any]], found_scores: NDArray[Any],
 ) -> tuple[float, int]:  # fmt: skip
     """Do what `sum_rows` does, asking for each row only the components that can be within reach, and mend the lists.
 
@@ -148,6 +169,9 @@ def sum_near_rows(
         reach: see `sum_rows`.
         masses: see `sum_rows`.
         sums: see `sum_rows`.
+        found_starts: see `sum_rows`.
+        found: see `sum_rows`.
+        found_scores: see `sum_rows`.
 
     Returns:
         sum_i w_i logsumexp_k s_ik, and for how many rows all components were asked.
@@ -201,7 +225,10 @@ def sum_near_rows(
             chosen[kept] = j
             kept += scores[j] >= cut
         new_starts[i + 1] = at + (listed if listed <= limit else 0)
-        log_sum += _add(scores, chosen, kept, top, x[i], a, weights[i], masses, sums)
+        if found.size:
+            _keep(scores, chosen, kept, i, found_starts, found, found_scores)
+        else:
+            log_sum += _add(scores, chosen, kept, top, x[i], a, weights[i], masses, sums)
     return log_sum, full
 
 
@@ -278,14 +305,15 @@ def sum_listed(
     """Assign rows by softmax(scores - potentials) among the components listed for them, and add up.
 
     Args:
-        scores: (m, K).
+        scores: of the listed components.
         potentials: b, (K,).
         weights: (m,).
-        starts: see `list_near`; of a row without a list all components are asked.
-        near: see `list_near`.
+        starts: row i has the components near[starts[i] : starts[i + 1]] listed, (m + 1,).
+        near: component numbers.
         reach: T.
         masses: gains sum_i w_i g_ik, (K,).
-        gram: gains the lower triangle of sum_i w_i g_i g_i^T, (K, K); without entries it is not wanted.
+        gram: gains the lower triangle of sum_i w_i g_i g_i^T, (K, K); without entries it is not wanted. Lists are in
+            no order, so an entry may come to lie in the upper triangle, where it belongs to the lower.
 
     Returns:
         sum_i w_i logsumexp_k (s_ik - b_k).
@@ -293,16 +321,13 @@ def sum_listed(
     """
     k = len(potentials)
     z = np.empty(k)
-    asked, chosen = np.empty(k, np.int64), np.empty(k, np.int64)
+    chosen = np.empty(k, np.int64)
     log_sum = 0.0
-    for i in range(len(scores)):
-        listed = starts[i + 1] - starts[i]
-        n = listed if listed else k
+    for i in range(len(weights)):
+        start, n = starts[i], starts[i + 1] - starts[i]
         top = -np.inf
         for p in range(n):
-            j = np.int64(near[starts[i] + p]) if listed else p
-            asked[p] = j
-            z[p] = scores[i, j] - potentials[j]
+            z[p] = scores[start + p] - potentials[near[start + p]]
             top = max(top, z[p])
         total = 0.0
         count = 0
@@ -312,7 +337,7 @@ def sum_listed(
                 e = math.exp(below)
                 total += e
                 z[count] = e  # count <= p: what is overwritten has been read
-                chosen[count] = asked[p]
+                chosen[count] = near[start + p]
                 count += 1
         log_sum += weights[i] * (math.log(total) + top)
         for a in range(count):

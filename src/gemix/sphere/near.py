@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from gemix.sphere import kernels
 from gemix.sphere.chunks import in_order, one_blas_thread
+from gemix.sphere.scores import Listed, ListedScores
 
 if TYPE_CHECKING:
     from gemix.sphere.rows import Rows
@@ -31,13 +32,13 @@ Floats = NDArray[np.float64]
 # Where more than this share of the components is within reach of a row, dense passes are as quick.
 _DENSE: Final = 0.3
 # Below this many components a row's products with all of them cost no more than finding out which matter.
-_MIN_K: Final = 64
+MIN_K: Final = 64
 # A margin is as wide as makes lists this long on average, on so many rows; at least this share of the median |v_k| =
 # kappa_k, with which scores, gaps and movements grow. Gaps are kept as whole nats in a byte.
 _LISTED: Final = 16
 _PROBED: Final = 256
 _MIN_MARGIN: Final = 0.05
-_MAX_MARGIN: Final = 200.0
+_MAX_FAR: Final = 250.0  # nats
 _FALL: Final = 0.2  # share of the margin
 _MAX_LISTED: Final = 256  # components a row, and at most half of them; a row with more has all asked
 # Lists are used while at most these shares of the components are restless and of the rows have all components asked.
@@ -73,9 +74,12 @@ class NearPasses:
 
     """
 
-    def __init__(self) -> None:
+    def __init__(self, spread: float = 1.0, keep_scores: bool = False) -> None:
+        """Say how many times T the reach is, and whether the scores within it are wanted, in place of sums."""
         self.is_dense = False
+        self._spread, self._keep_scores = spread, keep_scores
         self._lists: _Lists | None = None
+        self._found: dict[int, Listed] = {}
 
     def statistics(self, rows: "Rows", directions: Floats, shift: Floats) -> tuple[float, Floats, Floats]:
         """Assign every row by softmax(x_i . v + shift), v (K, d) and shift (K,), and sum up.
@@ -87,6 +91,7 @@ class NearPasses:
         """
         common = float(np.median(shift))  # moves all scores alike
         shift = shift - common
+        self._found = {}
         total: _Total | None = None
         if self._lists:
             moved = np.linalg.norm(directions - self._lists.directions, axis=1)
@@ -101,11 +106,32 @@ class NearPasses:
             total = self._full_pass(rows, directions, shift)
         return total.log_sum + common * rows.n, total.masses, total.sums
 
+    def scores(self, rows: "Rows", directions: Floats, bias: Floats, potentials: Floats) -> ListedScores | None:
+        """Return the scores x_i . v + bias within reach at `potentials`, all (K,), or None where these are too many."""
+        shift = bias - potentials
+        self.statistics(rows, directions, shift)
+        if self.is_dense:
+            return None
+        parts = [self._found[start] for start in sorted(self._found)]
+        return ListedScores(
+            parts, rows.weights, potentials, float(np.median(shift)), lambda: rows.all_scores(directions, bias)
+        )
+
+    def _room(self, rows: int, k: int, dtype: Any) -> tuple[NDArray[np.int64], NDArray[Any], NDArray[Any]]:
+        """Return where a kernel writes down what is within reach: starts, components, scores."""
+        size = rows * k if self._keep_scores else 0
+        return np.zeros(rows + 1, np.int64), np.empty(size, kernels.index_type(k)), np.empty(size, dtype)
+
+    def _note(self, chunk: slice, starts: NDArray[np.int64], found: NDArray[Any], scores: NDArray[Any]) -> None:
+        if self._keep_scores:
+            end = starts[-1]
+            self._found[chunk.start] = Listed(chunk, starts, found[:end].copy(), scores[:end].copy())
+
     def _full_pass(self, rows: "Rows", directions: Floats, shift: Floats) -> "_Total":
         k = len(directions)
         v, c = directions.astype(rows.dtype), shift.astype(rows.dtype)
-        reach, limit = kernels.reach(k, rows.dtype), _limit(k)
-        margin = _margin(rows, v, c, reach) if limit else 0.0
+        reach, limit = self._spread * kernels.reach(k, rows.dtype), _limit(k)
+        margin = _margin(rows, v, c, reach, int(self._spread * _LISTED)) if limit else 0.0
         self._lists = _Lists(margin, directions.copy(), shift.copy(), {}) if limit else None
         total = _Total(k, rows.d)
 
@@ -118,7 +144,10 @@ class NearPasses:
                 kernels.list_near(products, inverse, c, reach + margin, limit, tops, starts, near, gaps)
                 self._lists.chunks[chunk.start] = starts, near[: starts[-1]].copy(), gaps[: starts[-1]].copy(), tops
             weights = rows.weights[chunk] * rows.n
-            return kernels.sum_rows(products, x, inverse, weights, c, starts, near, reach, masses, sums)
+            room = self._room(len(x), k, rows.dtype)
+            found = kernels.sum_rows(products, x, inverse, weights, c, starts, near, reach, masses, sums, *room)
+            self._note(chunk, *room)
+            return found
 
         total.add_all(part, rows)
         self.is_dense = total.count > _DENSE * k * rows.n
@@ -140,7 +169,7 @@ class NearPasses:
         v, c = directions.astype(rows.dtype), shift.astype(rows.dtype)
         restless = np.flatnonzero(is_restless)
         some = v[restless].T
-        reach, limit = kernels.reach(k, rows.dtype), _limit(k)
+        reach, limit = self._spread * kernels.reach(k, rows.dtype), _limit(k)
         mended = _Lists(
             lists.margin,
             np.where(is_restless[:, None], directions, lists.directions),
@@ -154,11 +183,13 @@ class NearPasses:
             starts, near, gaps, tops = lists.chunks[chunk.start]
             new_starts, new_near = np.empty_like(starts), np.empty(len(x) * limit, near.dtype)
             new_gaps = np.empty(len(new_near), np.uint8)
+            room = self._room(len(x), k, rows.dtype)
             found = kernels.sum_near_rows(
                 x, inverse, rows.weights[chunk] * rows.n, v, c, starts, near, gaps, tops, risen, _FALL * lists.margin,
                 restless, is_restless, x @ some, slack, reach + lists.margin, limit, new_starts, new_near, new_gaps,
-                reach, masses, sums,
+                reach, masses, sums, *room,
             )  # fmt: skip
+            self._note(chunk, *room)
             end = new_starts[-1]
             mended.chunks[chunk.start] = new_starts, new_near[:end].copy(), new_gaps[:end].copy(), tops
             return found
@@ -168,20 +199,21 @@ class NearPasses:
         return total
 
 
-def _margin(rows: "Rows", directions: NDArray[Any], shift: NDArray[Any], reach: float) -> float:
-    """Return the margin at which a row has `_LISTED` components listed on average, within bounds."""
+def _margin(rows: "Rows", directions: NDArray[Any], shift: NDArray[Any], reach: float, listed: int) -> float:
+    """Return the margin at which a row has so many components listed on average, within bounds."""
     some = slice(0, min(_PROBED, rows.n))
     with one_blas_thread():
         scores = rows.products(directions, some) + shift
     gaps = (scores.max(axis=1, keepdims=True) - scores).ravel()
-    at = min(_LISTED * len(scores), len(gaps) - 1)
+    at = min(listed * len(scores), len(gaps) - 1)
     least = _MIN_MARGIN * float(np.median(np.linalg.norm(directions, axis=1)))
-    return float(np.clip(np.partition(gaps, at)[at] - reach, min(least, _MAX_MARGIN), _MAX_MARGIN))
+    most = _MAX_FAR - reach
+    return float(np.clip(np.partition(gaps, at)[at] - reach, min(least, most), most))
 
 
 def _limit(k: int) -> int:
     """Return how many components a row may have listed."""
-    return min(_MAX_LISTED, k // 2) if k >= _MIN_K else 0
+    return min(_MAX_LISTED, k // 2) if k >= MIN_K else 0
 
 
 class _Total:

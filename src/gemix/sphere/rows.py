@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemix.sphere.chunks import in_order
-from gemix.sphere.near import NearPasses
+from gemix.sphere.near import MIN_K, NearPasses
 from gemix.sphere.scores import ArrayScores, Scores, exponentials
 
 Floats = NDArray[np.float64]
@@ -56,7 +56,7 @@ class Rows:
         self._X = X
         self.inverse_norms = np.concatenate(list(in_order(self._inverse_norm, self.slices())))
         self._weigh(sample_weight)
-        self._near_passes = NearPasses()
+        self._near_passes, self._score_passes = NearPasses(), NearPasses(2.0, keep_scores=True)
 
     def _weigh(self, sample_weight: NDArray[Any] | None) -> None:
         self.weights, self.count, self.total_weight = np.full(self.n, 1.0 / self.n), self.n, float(self.n)
@@ -111,7 +111,7 @@ class Rows:
 
         for _ in in_order(copy, out.slices()):
             pass
-        out._near_passes = NearPasses()
+        out._near_passes, out._score_passes = NearPasses(), NearPasses(2.0, keep_scores=True)
         self._hand_over(index, out)
         return out
 
@@ -160,9 +160,16 @@ class Rows:
             pass
         return out
 
-    def weighted_scores(self, directions: Floats, bias: Floats) -> Scores:
+    def all_scores(self, directions: Floats, bias: Floats) -> Scores:
         """Return the same with the rows' weights."""
         return ArrayScores(self.scores(directions, bias), self.weights)
+
+    def weighted_scores(self, directions: Floats, bias: Floats, potentials: Floats) -> Scores:
+        """Return the same, for potentials that come to lie near those given, (K,)."""
+        listed: Scores | None = None
+        if len(directions) >= MIN_K:
+            listed = self._score_passes.scores(self, directions, bias, potentials)
+        return self.all_scores(directions, bias) if listed is None else listed
 
     def statistics(self, directions: Floats, bias: Floats, potentials: Floats) -> Statistics:
         """Assign every row by softmax(x_i . directions + bias - potentials), (K,), and sum up, reading X once.

@@ -1,5 +1,6 @@
 """Scores of rows, and the one pass over them that the dual needs, however they are kept."""
 
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
@@ -11,9 +12,7 @@ from gemix.sphere.chunks import in_order
 Floats = NDArray[np.float64]
 
 _CHUNK_VALUES: Final = 1 << 20
-# Where more than this share of the components is within reach of a row, dense passes are as quick.
-_SPARSE: Final = 0.25
-_MIN_SPARSE_K: Final = 64
+_SUMS: Final = 8  # K x K sums are taken side by side, each of a share of the rows
 
 
 def exponentials(z: NDArray[Any]) -> None:
@@ -54,25 +53,15 @@ class Scores(Protocol):
         ...
 
 
-class _Lists(NamedTuple):
-    """Which components are within reach of which rows, at potentials b0 (see `kernels.list_near`)."""
-
-    potentials: Floats
-    parts: list[tuple[slice, NDArray[np.int64], NDArray[np.unsignedinteger[Any]]]]
+def _ranges(n: int, step: int) -> list[slice]:
+    return [slice(i, min(i + step, n)) for i in range(0, n, step)]
 
 
 class ArrayScores:
-    """Scores in an (n, K) array, float32 or float64, maybe memory-mapped, with weights (n,) that sum to 1.
-
-    Where few components are within reach of a row they are listed once, with some to spare: for potentials b whose
-    change from those of the lists has a spread max - min of no more than that, nothing else can come within reach.
-    """
+    """Scores in an (n, K) array, float32 or float64, maybe memory-mapped, with weights (n,) that sum to 1."""
 
     def __init__(self, scores: NDArray[Any], weights: Floats) -> None:
         self.scores, self.weights = scores, weights
-        self._reach = kernels.reach(scores.shape[1], scores.dtype)
-        self._lists: _Lists | None = None
-        self._is_dense = scores.shape[1] < _MIN_SPARSE_K
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -84,59 +73,13 @@ class ArrayScores:
         """Whether they are float64."""
         return self.scores.dtype == np.float64
 
-    def evaluate(self, b: Floats, hessian: bool) -> tuple[float, Floats, Floats]:
-        """Return sum_i w_i logsumexp(s_i - b), masses (K,) and sum_i w_i g_i g_i^T (K, K; zeros when not wanted)."""
-        lists = self._lists_for(b)
-        return self._evaluate_dense(b, hessian) if lists is None else self._evaluate_listed(b, hessian, lists)
-
-    def _lists_for(self, b: Floats) -> _Lists | None:
-        if self._is_dense or (self._lists and np.ptp(b - self._lists.potentials) <= self._reach):
-            return self._lists
-        k = len(b)
-        limit = int(_SPARSE * k)
-        shift = -b.astype(self.scores.dtype)
-
-        def part(rows: slice) -> tuple[slice, NDArray[np.int64], NDArray[np.unsignedinteger[Any]]]:
-            chunk = np.ascontiguousarray(self.scores[rows])
-            tops = np.empty(len(chunk), chunk.dtype)
-            starts, near = np.empty(len(chunk) + 1, np.int64), np.empty(len(chunk) * limit, kernels.index_type(k))
-            kernels.list_near(
-                chunk, np.ones(len(chunk), chunk.dtype), shift, 2 * self._reach, limit, tops, starts, near,
-                np.empty(len(near), np.uint8),
-            )  # fmt: skip
-            return rows, starts, near[: starts[-1]].copy()
-
-        parts = list(in_order(part, self._slices()))
-        lengths = np.concatenate([np.diff(starts) for _, starts, _ in parts])
-        self._is_dense = bool(np.mean(np.where(lengths, lengths, k)) > limit)
-        self._lists = None if self._is_dense else _Lists(b.copy(), parts)
-        return self._lists
-
     def _slices(self) -> list[slice]:
         n, k = self.shape
         step = max(1, _CHUNK_VALUES // k)
-        return [slice(i, min(i + step, n)) for i in range(0, n, step)]
+        return _ranges(n, step)
 
-    def _evaluate_listed(self, b: Floats, hessian: bool, lists: _Lists) -> tuple[float, Floats, Floats]:
-        k = len(b)
-        lists_of = {rows.start: (starts, near) for rows, starts, near in lists.parts}
-
-        def part(rows: slice) -> tuple[float, Floats, Floats]:
-            masses, gram = np.zeros(k), np.zeros((k, k) if hessian else (0, 0))
-            value = kernels.sum_listed(
-                self.scores[rows], b, self.weights[rows], *lists_of[rows.start], self._reach, masses, gram
-            )
-            return value, masses, gram
-
-        value, masses, gram = 0.0, np.zeros(k), np.zeros((k, k))
-        for part_value, part_masses, part_gram in in_order(part, self._slices()):
-            value += part_value
-            masses += part_masses
-            if hessian:
-                gram += part_gram
-        return value, masses, gram + np.tril(gram, -1).T
-
-    def _evaluate_dense(self, b: Floats, hessian: bool) -> tuple[float, Floats, Floats]:
+    def evaluate(self, b: Floats, hessian: bool) -> tuple[float, Floats, Floats]:
+        """Return sum_i w_i logsumexp(s_i - b), masses (K,) and sum_i w_i g_i g_i^T (K, K; zeros when not wanted)."""
         n, k = self.shape
         shift = b.astype(self.scores.dtype)[:, None]
 
@@ -159,3 +102,73 @@ class ArrayScores:
             masses += part_masses
             gram += part_gram
         return value, masses, gram / n
+
+
+class Listed(NamedTuple):
+    """Scores of the components within reach of the rows of a chunk: of row i near[starts[i] : starts[i + 1]]."""
+
+    rows: slice
+    starts: NDArray[np.int64]
+    near: NDArray[np.unsignedinteger[Any]]
+    scores: NDArray[Any]
+
+
+class ListedScores:
+    """Scores of those components alone that can weigh anything while potentials stay near those given.
+
+    They are listed where they are within 2 T of a row's largest score at potentials b0, T as in `gemix.sphere.kernels`:
+    while b - b0 has a spread max - min of at most T, no other can come within T. For other potentials all are asked.
+    """
+
+    def __init__(
+        self, parts: list[Listed], weights: Floats, potentials: Floats, common: float, everything: Callable[[], Scores]
+    ) -> None:
+        """Keep lists.
+
+        Args:
+            parts: of all n rows, scores less b0 and less `common`.
+            weights: of the rows, (n,), sum to 1.
+            potentials: b0, (K,).
+            common: a number.
+            everything: returns the scores of all components.
+
+        """
+        self._parts, self.weights, self._potentials, self._common = parts, weights, potentials, common
+        self._everything = everything
+        self._all: Scores | None = None
+        self._reach = kernels.reach(len(potentials), parts[0].scores.dtype)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Return (n, K)."""
+        return len(self.weights), len(self._potentials)
+
+    @property
+    def double(self) -> bool:
+        """Whether they are float64."""
+        return self._parts[0].scores.dtype == np.float64
+
+    def evaluate(self, b: Floats, hessian: bool) -> tuple[float, Floats, Floats]:
+        """Return sum_i w_i logsumexp(s_i - b), masses (K,) and sum_i w_i g_i g_i^T (K, K; zeros when not wanted)."""
+        change = b - self._potentials
+        if np.ptp(change) > self._reach:
+            self._all = self._all or self._everything()
+            return self._all.evaluate(b, hessian)
+        k = len(b)
+
+        def part(at: slice) -> tuple[float, Floats, Floats]:
+            value, masses, gram = 0.0, np.zeros(k), np.zeros((k, k) if hessian else (0, 0))
+            for rows, starts, near, scores in self._parts[at]:
+                value += kernels.sum_listed(scores, change, self.weights[rows], starts, near, self._reach, masses, gram)
+            return value, masses, gram
+
+        value, masses, gram = self._common, np.zeros(k), np.zeros((k, k))
+        step = -(-len(self._parts) // _SUMS)
+        for part_value, part_masses, part_gram in in_order(part, _ranges(len(self._parts), step)):
+            value += part_value
+            masses += part_masses
+            if hessian:
+                gram += part_gram
+        # What lies above the diagonal is of pairs that were listed the other way round.
+        lower = np.tril(gram) + np.triu(gram, 1).T
+        return value, masses, lower + np.tril(lower, -1).T

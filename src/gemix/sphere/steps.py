@@ -86,7 +86,7 @@ class ExactStep(EStep):
 
     def run(self, rows: Rows, directions: Floats, bias: Floats, floor: float) -> Expectation:
         """Pass over the rows until the gap is small beside the progress."""
-        scores = self.reference.weighted_scores(directions, bias)
+        scores = self.reference.weighted_scores(directions, bias, self.potentials)
         passes = 0
         while True:
             expectation = self._pass(rows, directions, bias, scores)
@@ -104,7 +104,7 @@ class ExactStep(EStep):
         passes = 0
         if self._is_exact(rows):
             return _with_passes(last, passes)
-        scores = self.reference.weighted_scores(directions, bias)
+        scores = self.reference.weighted_scores(directions, bias, self.potentials)
         while passes < _PASSES and last.assignment.gap > _GAP * max(1.0, abs(last.assignment.objective)):
             better = self._pass(rows, directions, bias, scores)
             passes += 1

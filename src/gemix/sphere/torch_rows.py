@@ -125,7 +125,7 @@ class TorchRows(Rows):
         """Return them as (K, m) on the device."""
         return (directions @ self._tensor(rows).T) * self._scale[rows]
 
-    def weighted_scores(self, directions: Floats, bias: Floats) -> Scores:
+    def weighted_scores(self, directions: Floats, bias: Floats, potentials: Floats) -> Scores:
         """Return x_i . directions_k + bias_k for all rows with their weights, on the device."""
         import torch
 
