@@ -55,10 +55,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     x = enlarge(np.load(arguments.embeddings), arguments.rows, 384)
-    rows = Rows(x)
     GEM(max(arguments.components[0], 64), balance=BALANCE, random_state=0).fit(x[:20_000])  # compiles the kernels
     lines = [
-        f"{rows.n:,} x {rows.d}, {cores()} cores ({platform.machine()}). Seconds; of a dual solve also evaluations.",
+        f"{len(x):,} x {x.shape[1]}, {cores()} cores ({platform.machine()}). Seconds; of a dual solve also evaluations.",
         "",
         "| K | fit | iterations on all rows, passes | pass, all components | / K, ms | pass, near ones | / K, ms "
         "| Newton cold | L-BFGS cold | Newton warm | L-BFGS warm |",
@@ -66,7 +65,7 @@ def main() -> None:
     ]
     slow = False
     for k in arguments.components:
-        random = np.random.RandomState(0)
+        rows, random = Rows(x), np.random.RandomState(0)
         reference = sample(rows, reference_rows(k), random)
         target, zero = np.full(k, 1.0 / k), np.zeros(k)
         seeds = plus_plus(reference, k, random)
