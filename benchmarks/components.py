@@ -5,7 +5,8 @@
 1,000,000 x 384 float32, made as in benchmarks/speed.py; lambda = 5000. A fit starts with k-means++ seeds; "cold" is the
 first dual solve after them, from zero potentials, where most components count for every row. All else is measured at
 the end of the fit: a pass over all components, one that asks only for those near a row, after one more M-step, and the
-"warm" solve for that step's components from the potentials before.
+"warm" solve for that step's components from the potentials before. Newton's method is left out from the K on after
+which it took three times as long as L-BFGS.
 """
 
 import argparse
@@ -27,7 +28,6 @@ from gemix.sphere.seeding import plus_plus
 from gemix.sphere.steps import reference_rows
 
 BALANCE = 5000.0
-LIMIT = 60.0  # seconds a solver may take
 
 
 def solve(solver, scores, target: np.ndarray, start: np.ndarray) -> str:
@@ -74,7 +74,7 @@ def main() -> None:
         cells = {"L-BFGS cold": solve(dual._lbfgs, scores, target, zero)}
         if not slow:
             cells["Newton cold"] = solve(dual._newton, scores, target, zero)
-            slow = float(cells["Newton cold"].split()[0]) > LIMIT / 4
+            slow = float(cells["Newton cold"].split()[0]) > 3 * float(cells["L-BFGS cold"].split()[0]) > 0.15
         begin = time.perf_counter()
         model = GEM(k, balance=BALANCE, random_state=0).fit(x)
         fit = time.perf_counter() - begin

@@ -31,7 +31,7 @@ from gemix.sphere.scores import Scores
 Floats = NDArray[np.float64]
 
 # Up to this K a Newton step (K x K Hessian, one eigendecomposition) is cheaper than the passes L-BFGS would add.
-_NEWTON_MAX_K: Final = 512
+_NEWTON_MAX_K: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
