@@ -57,7 +57,7 @@ def main() -> None:
     x = enlarge(np.load(arguments.embeddings), arguments.rows, 384)
     GEM(max(arguments.components[0], 64), balance=BALANCE, random_state=0).fit(x[:20_000])  # compiles the kernels
     lines = [
-        f"{len(x):,} x {x.shape[1]}, {cores()} cores ({platform.machine()}). Seconds; of a dual solve also evaluations.",
+        f"{len(x):,} x {x.shape[1]}, {cores()} cores ({platform.machine()}). Seconds; of dual solves also evaluations.",
         "",
         "| K | fit | iterations on all rows, passes | pass, all components | / K, ms | pass, near ones | / K, ms "
         "| Newton cold | L-BFGS cold | Newton warm | L-BFGS warm |",
@@ -74,7 +74,8 @@ def main() -> None:
         cells = {"L-BFGS cold": solve(dual._lbfgs, scores, target, zero)}
         if not slow:
             cells["Newton cold"] = solve(dual._newton, scores, target, zero)
-            slow = float(cells["Newton cold"].split()[0]) > 3 * float(cells["L-BFGS cold"].split()[0]) > 0.15
+            newton, lbfgs = (float(cells[f"{name} cold"].split()[0]) for name in ("Newton", "L-BFGS"))
+            slow = newton > max(3 * lbfgs, 0.2)
         begin = time.perf_counter()
         model = GEM(k, balance=BALANCE, random_state=0).fit(x)
         fit = time.perf_counter() - begin
