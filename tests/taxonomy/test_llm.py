@@ -307,6 +307,7 @@ def test_refused_settings_stop_at_once_and_keep_the_key_secret(
     monkeypatch.delenv("GEMIX_LLM_API_KEY")
     server.respond, server.keys = by_keywords, []
     name()
+    assert set(server.keys) - {"Bearer sk-secret"} == {"Bearer sk-other"}
     assert server.keys.count("Bearer sk-other") >= 10
     assert server.keys.count("Bearer sk-secret") < 4  # chats of the first call that were on their way when it ended
 

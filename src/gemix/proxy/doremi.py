@@ -16,7 +16,7 @@ import numpy as np
 from gemix.corpus.atomic import write_text
 from gemix.errors import GemixError
 from gemix.mix.excess import read_excess
-from gemix.mix.strategies.doremi import DoReMi
+from gemix.mix.strategies.doremi import doremi_states
 from gemix.mix.tables import write_csv
 from gemix.proxy.dataset import ProxyData
 from gemix.proxy.interface import Floats
@@ -119,13 +119,10 @@ class Round:
         """
         try:
             excess, _ = read_excess(path, domains)
-            state, weights = DoReMi.start(np.ones(len(domains))), []
-            for row in excess:
-                state = state.step(row, settings.eta, settings.smoothing)
-                weights.append(state.weights)
+            states = list(doremi_states(excess, np.ones(len(domains)), settings.eta, settings.smoothing))
         except (OSError, ValueError) as error:
             raise GemixError(f"{error}: remove the folder to start over") from error
-        return cls(reference, np.array(weights), excess, state.average)
+        return cls(reference, np.array([state.weights for state in states]), excess, states[-1].average)
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ class _Dual:
         self.evaluations += 1
         log_sum, masses, gram = self.scores.evaluate(b, hessian)
         value, gradient = _value_and_gradient(log_sum, masses, b, self.target, self.inverse_balance)
-        return value, gradient, masses, np.diag(masses + self.inverse_balance) - gram
+        return value, gradient, masses, np.diag(masses + self.inverse_balance) - gram if hessian else gram
 
     def gap(self, gradient: Floats, b: Floats) -> float:
         """D - F at b."""

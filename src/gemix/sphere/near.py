@@ -74,10 +74,11 @@ class NearPasses:
 
     """
 
-    def __init__(self, spread: float = 1.0, keep_scores: bool = False) -> None:
-        """Say how many times T the reach is, and whether the scores within it are wanted, in place of sums."""
+    def __init__(self, keep_scores: bool = False) -> None:
+        """Say whether the scores within 2 T are wanted, in place of sums over what is within T."""
         self.is_dense = False
-        self._spread, self._keep_scores = spread, keep_scores
+        self._keep_scores = keep_scores
+        self._spread = 2 if keep_scores else 1
         self._lists: _Lists | None = None
         self._found: dict[int, Listed] = {}
 
@@ -131,7 +132,7 @@ class NearPasses:
         k = len(directions)
         v, c = directions.astype(rows.dtype), shift.astype(rows.dtype)
         reach, limit = self._spread * kernels.reach(k, rows.dtype), _limit(k)
-        margin = _margin(rows, v, c, reach, int(self._spread * _LISTED)) if limit else 0.0
+        margin = _margin(rows, v, c, reach, self._spread * _LISTED) if limit else 0.0
         self._lists = _Lists(margin, directions.copy(), shift.copy(), {}) if limit else None
         total = _Total(k, rows.d)
 

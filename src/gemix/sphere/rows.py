@@ -56,7 +56,7 @@ class Rows:
         self._X = X
         self.inverse_norms = np.concatenate(list(in_order(self._inverse_norm, self.slices())))
         self._weigh(sample_weight)
-        self._near_passes, self._score_passes = NearPasses(), NearPasses(2.0, keep_scores=True)
+        self._near_passes, self._score_passes = NearPasses(), NearPasses(keep_scores=True)
 
     def _weigh(self, sample_weight: NDArray[Any] | None) -> None:
         self.weights, self.count, self.total_weight = np.full(self.n, 1.0 / self.n), self.n, float(self.n)
@@ -111,7 +111,7 @@ class Rows:
 
         for _ in in_order(copy, out.slices()):
             pass
-        out._near_passes, out._score_passes = NearPasses(), NearPasses(2.0, keep_scores=True)
+        out._near_passes, out._score_passes = NearPasses(), NearPasses(keep_scores=True)
         self._hand_over(index, out)
         return out
 

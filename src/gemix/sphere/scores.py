@@ -73,11 +73,6 @@ class ArrayScores:
         """Whether they are float64."""
         return self.scores.dtype == np.float64
 
-    def _slices(self) -> list[slice]:
-        n, k = self.shape
-        step = max(1, _CHUNK_VALUES // k)
-        return _ranges(n, step)
-
     def evaluate(self, b: Floats, hessian: bool) -> tuple[float, Floats, Floats]:
         """Return sum_i w_i logsumexp(s_i - b), masses (K,) and sum_i w_i g_i g_i^T (K, K; zeros when not wanted)."""
         n, k = self.shape
@@ -97,11 +92,12 @@ class ArrayScores:
             return float(w @ (np.log(total) + top)), masses, (z @ z.T) if hessian else 0.0
 
         value, masses, gram = 0.0, np.zeros(k), np.zeros((k, k))
-        for part_value, part_masses, part_gram in in_order(part, self._slices()):
+        for part_value, part_masses, part_gram in in_order(part, _ranges(n, max(1, _CHUNK_VALUES // k))):
             value += part_value
             masses += part_masses
-            gram += part_gram
-        return value, masses, gram / n
+            if hessian:
+                gram += part_gram
+        return value, masses, gram / n if hessian else gram
 
 
 class Listed(NamedTuple):
@@ -169,6 +165,8 @@ class ListedScores:
             masses += part_masses
             if hessian:
                 gram += part_gram
+        if not hessian:
+            return value, masses, gram
         # What lies above the diagonal is of pairs that were listed the other way round.
         lower = np.tril(gram) + np.triu(gram, 1).T
         return value, masses, lower + np.tril(lower, -1).T

@@ -7,6 +7,7 @@ A domain without tokens in a step keeps the excess of its last step, as in the a
 is 0 (their code starts from log(vocabulary), with which a domain that is late grows for no reason).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -111,6 +112,14 @@ def doremi_replay(excess: NDArray[np.float64], start: ArrayLike, eta: float = 1.
         ValueError: no steps, or as `DoReMi.step`, with the number of the step.
 
     """
+    *_, last = doremi_states(excess, start, eta, smoothing)
+    return last
+
+
+def doremi_states(
+    excess: NDArray[np.float64], start: ArrayLike, eta: float = 1.0, smoothing: float = 1e-3
+) -> Iterator[DoReMi]:
+    """Yield the state after every step of a recorded training, see `doremi_replay`."""
     if excess.ndim != 2 or not len(excess):
         raise ValueError("DoReMi needs the excess losses of at least one step")
     state = DoReMi.start(start)
@@ -119,4 +128,4 @@ def doremi_replay(excess: NDArray[np.float64], start: ArrayLike, eta: float = 1.
             state = state.step(row, eta, smoothing)
         except ValueError as error:
             raise ValueError(f"step {i}: {error}") from None
-    return state
+        yield state
