@@ -37,10 +37,11 @@ def assert_same(ours: Statistics, theirs: Statistics, tolerance: float) -> None:
     scale=st.sampled_from([5.0, 80.0, 900.0]),
     dtype=st.sampled_from(["float16", "float32", "float64"]),
     steps=st.lists(st.sampled_from([0.0, 0.01, 0.1, 1.0]), min_size=1, max_size=10),
+    leap=st.sampled_from([10.0, 300.0]),
 )
-def test_any_sequence_of_passes_finds_what_dense_passes_find(seed, k, scale, dtype, steps):
+def test_any_sequence_of_passes_finds_what_dense_passes_find(seed, k, scale, dtype, steps, leap):
     random = np.random.default_rng(seed)
-    x, directions = clustered(random, 400, k, 16, dtype)
+    x, directions = clustered(random, 403, k, 16, dtype)
     rows = Rows(x, random.uniform(0.0, 1.0, len(x)))
     v, shift = scale * directions, random.normal(size=k)
     tolerance = 1e-12 if dtype == "float64" else 2e-6
@@ -48,7 +49,7 @@ def test_any_sequence_of_passes_finds_what_dense_passes_find(seed, k, scale, dty
         # Some components move, and all of them by a common constant, which changes no assignment.
         moving = random.random((k, 1)) < 0.3
         v = v + moving * step * scale * random.normal(size=v.shape) / 4
-        shift = shift + 10 * step * random.normal(size=k) + random.normal()
+        shift = shift + leap * step * random.normal(size=k) + random.normal()
         assert_same(rows.statistics(v, shift, np.zeros(k)), dense(rows, v, shift), tolerance * max(1.0, scale / 80))
 
 

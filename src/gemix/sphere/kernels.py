@@ -5,27 +5,48 @@ rounding unit of the type: sums without them are the sums. At concentrations in 
 """
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
-from numba import njit
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
+
+from gemix.compiled import compiled
 
 # All is finite (rows are checked when they come in) but the -inf that a maximum starts from, and sums may be
 # taken in any fixed order.
-_OPTIONS: Final[dict[str, Any]] = {
-    "nogil": True,
-    "error_model": "numpy",
-    "fastmath": {"nnan", "nsz", "reassoc", "contract"},
-}
+_FAST: Final = {"nnan", "nsz", "reassoc", "contract"}
+_loop: Callable[[Any], Any] = partial(compiled, fastmath=_FAST)
+_inlined: Callable[[Any], Any] = partial(compiled, fastmath=_FAST, inline="always")
+_LINE: Final = 64  # bytes of a cache line
 
 
-def _compiled(function: Any) -> Any:
-    """Compile at the first call; keep the result on disk where the package's folder or the user's cache is writable."""
-    try:
-        return njit(cache=True, **_OPTIONS)(function)
-    except RuntimeError:
-        return njit(**_OPTIONS)(function)
+@intrinsic  # type: ignore[untyped-decorator]
+def _prefetch_value(_: Any, array: Any, row: Any, column: Any) -> Any:
+    """Ask for the cache line of a value in a 2-D array."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = signature.args[0]
+        values = context.make_array(kind)(context, builder, arguments[0])
+        place = builder.bitcast(cgutils.get_item_pointer(context, builder, kind, values, arguments[1:]), pointer)
+        function = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
+        prefetch = cgutils.get_or_insert_function(builder.module, function, "llvm.prefetch.p0i8")
+        builder.call(prefetch, [place, number(0), number(2), number(1)])  # to read, into the second level, data
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp), generate
+
+
+@_inlined
+def _prefetch(array: NDArray[Any], row: int) -> None:
+    """Have a row on its way while something else is computed: (n, d)."""
+    for c in range(0, array.shape[1], _LINE // array.itemsize):
+        _prefetch_value(array, row, c)
 
 
 def index_type(n_clusters: int) -> Any:
@@ -38,7 +59,7 @@ def reach(n_clusters: int, dtype: np.dtype[Any]) -> float:
     return math.log(n_clusters / float(np.finfo(dtype).eps))
 
 
-@_compiled
+@_loop
 def sum_rows(
     products: NDArray[Any], x: NDArray[Any], inverse: NDArray[Any], weights: NDArray[np.float64], shift: NDArray[Any],
     starts: NDArray[np.int64], listed: NDArray[np.unsignedinteger[Any]], reach: float, masses: NDArray[np.float64],
@@ -99,7 +120,7 @@ def sum_rows(
     return log_sum, entries
 
 
-@_compiled
+@_inlined
 def _keep(
     scores: NDArray[Any], near: NDArray[np.int64], count: int, i: int, starts: NDArray[np.int64],
     found: NDArray[np.unsignedinteger[Any]], found_scores: NDArray[Any],
@@ -111,7 +132,7 @@ def _keep(
     starts[i + 1] = at + count
 
 
-@_compiled
+@_inlined
 def _add(
     scores: NDArray[Any], near: NDArray[np.int64], count: int, top: float, x: NDArray[Any], a: float, weight: float,
     masses: NDArray[np.float64], sums: NDArray[Any],
@@ -133,14 +154,14 @@ def _add(
     return weight * (math.log(total) + top)
 
 
-@_compiled
+@_loop
 def sum_near_rows(
     x: NDArray[Any], inverse: NDArray[Any], weights: NDArray[np.float64], directions: NDArray[Any], shift: NDArray[Any],
     starts: NDArray[np.int64], near: NDArray[np.unsignedinteger[Any]], gaps: NDArray[np.uint8], tops: NDArray[Any],
     risen: NDArray[Any], fall: float, restless: NDArray[np.int64], is_restless: NDArray[np.bool_],
-    products: NDArray[Any], slack: NDArray[Any], far: float, limit: int, new_starts: NDArray[np.int64],
-    new_near: NDArray[np.unsignedinteger[Any]], new_gaps: NDArray[np.uint8], reach: float,
-    masses: NDArray[np.float64], sums: NDArray[Any], found_starts: NDArray[np.int64],
+    some: NDArray[Any], products: NDArray[Any], slack: NDArray[Any], far: float, limit: int,
+    new_starts: NDArray[np.int64], new_near: NDArray[np.unsignedinteger[Any]], new_gaps: NDArray[np.uint8],
+    reach: float, masses: NDArray[np.float64], sums: NDArray[Any], found_starts: NDArray[np.int64],
     found: NDArray[np.unsignedinteger[Any]], found_scores: NDArray[Any],
 ) -> tuple[float, int]:  # fmt: skip
     """Do what `sum_rows` does, asking for each row only the components that can be within reach, and mend the lists.
@@ -159,7 +180,8 @@ def sum_near_rows(
         fall: if a row's largest score is lower than then by more, all components are asked.
         restless: components to be asked for every row, (r,).
         is_restless: whether a component is among them, (K,).
-        products: x_i . v_k for these, (m, r).
+        some: their v_k, (r, d).
+        products: x_i . v_k for these, (m, r); or (0, r), and they are computed here, which is quicker for a few.
         slack: how much more than `risen` says a component's scores may yet rise, (K,); 0 for the restless.
         far: components whose scores are no further below a row's largest are listed.
         limit: a row with more has none listed.
@@ -180,9 +202,14 @@ def sum_near_rows(
     k = len(directions)
     scores = np.empty(k, x.dtype)
     asked, chosen = np.empty(k, np.int64), np.empty(k, np.int64)
+    four, new, some_shift = np.empty((4, len(some)), x.dtype), np.empty(len(some), x.dtype), shift[restless]
     log_sum, full = 0.0, 0
     new_starts[0] = 0
     for i in range(len(x)):
+        if i + 1 < len(x):
+            _prefetch(x, i + 1)
+        if i % 4 == 0 and not len(products):
+            _ask_four(some, x, i, four)
         a = inverse[i]
         at = new_starts[i]
         count, listed = 0, 0
@@ -191,40 +218,57 @@ def sum_near_rows(
         if starts[i + 1] > starts[i]:
             for p in range(starts[i], starts[i + 1]):
                 j: Any = np.int64(near[p])
-                if not is_restless[j]:
-                    new_near[at + listed], new_gaps[at + listed] = j, gaps[p]
-                    listed += 1
-                    asked[count] = j
-                    count += gaps[p] <= reach + fall + risen[j]
-            top = _ask(directions, asked, count, x[i], a, shift, scores)
+                new_near[at + listed], new_gaps[at + listed] = j, gaps[p]
+                listed += not is_restless[j]
+            # The restless and the one listed first, the nearest then, tell how far the largest score fell, or rose.
+            own = products[i] if len(products) else four[i % 4]
             for r in range(len(restless)):
-                j = restless[r]
-                s = products[i, r] * a + shift[j]
-                scores[j] = s
-                top = max(top, s)
+                new[r] = own[r] * a + some_shift[r]
+                top = max(top, new[r])
+            if listed:
+                asked[0] = new_near[at]
+                top = max(top, _ask(directions, asked, 0, 1, x[i], a, shift, scores))
+                count = 1
+            nearer = max(reach + min(tops[i] - top, fall), 0.0)  # a gap of 0 may stand for less than that
+            for p in range(at + 1, at + listed):
+                j = np.int64(new_near[p])
                 asked[count] = j
-                count += 1
+                count += new_gaps[p] <= nearer + risen[j]
+            top = max(top, _ask(directions, asked, min(listed, 1), count, x[i], a, shift, scores))
             everything = top < tops[i] - fall
         if everything:
             full += 1
             count, listed = k, 0
             for j in range(k):
                 asked[j] = j
-            top = _ask(directions, asked, k, x[i], a, shift, scores)
+            top = _ask(directions, asked, 0, k, x[i], a, shift, scores)
             tops[i] = top
-        cut = top - reach
-        kept = 0
-        for p in range(count):
-            j = asked[p]
-            if everything or is_restless[j]:
-                gap = tops[i] - scores[j] - slack[j]
+            for j in range(k):
+                gap = top - scores[j] - slack[j]
                 if gap <= far:
                     if listed < limit:
                         new_near[at + listed], new_gaps[at + listed] = j, max(gap, 0.0)
                     listed += 1
-            chosen[kept] = j
-            kept += scores[j] >= cut
+        cut = top - reach
+        kept = 0
+        for p in range(count):
+            chosen[kept] = asked[p]
+            kept += scores[asked[p]] >= cut
+        if not everything:
+            lowest = min(cut, tops[i] - far)
+            for r in range(len(restless)):
+                if new[r] >= lowest:
+                    j = restless[r]
+                    scores[j], chosen[kept] = new[r], j
+                    kept += new[r] >= cut
+                    gap = tops[i] - new[r]
+                    if gap <= far:
+                        if listed < limit:
+                            new_near[at + listed], new_gaps[at + listed] = j, max(gap, 0.0)
+                        listed += 1
         new_starts[i + 1] = at + (listed if listed <= limit else 0)
+        if everything or len(restless):
+            _nearest_first(new_near, new_gaps, at, new_starts[i + 1])
         if found.size:
             _keep(scores, chosen, kept, i, found_starts, found, found_scores)
         else:
@@ -232,26 +276,58 @@ def sum_near_rows(
     return log_sum, full
 
 
-@_compiled
+@_inlined
 def _ask(
-    directions: NDArray[Any], asked: NDArray[np.int64], count: int, x: NDArray[Any], a: float, shift: NDArray[Any],
-    scores: NDArray[Any],
+    directions: NDArray[Any], asked: NDArray[np.int64], start: int, end: int, x: NDArray[Any], a: float,
+    shift: NDArray[Any], scores: NDArray[Any],
 ) -> Any:  # fmt: skip
-    """Set scores_k = a x.v_k + shift_k for the components asked[:count]; return the largest, -inf if there are none."""
+    """Set scores_k = a x.v_k + shift_k for the components asked[start:end]; return the largest, -inf of none."""
     top: Any = -np.inf
-    for p in range(0, count, 2):
-        # Two at a time, x is loaded once for both; an odd last one is asked twice.
-        j, k = asked[p], asked[min(p + 1, count - 1)]
-        s, t = scores.dtype.type(0), scores.dtype.type(0)
+    zero = scores.dtype.type(0)
+    for p in range(start, end - 1, 2):
+        # Two at a time, x is loaded once for both.
+        j, k = asked[p], asked[p + 1]
+        s, t = zero, zero
         for c in range(len(x)):
             s += directions[j, c] * x[c]
             t += directions[k, c] * x[c]
         scores[j], scores[k] = s * a + shift[j], t * a + shift[k]
         top = max(top, scores[j], scores[k])
+    if (end - start) % 2:
+        j = asked[end - 1]
+        s = zero
+        for c in range(len(x)):
+            s += directions[j, c] * x[c]
+        scores[j] = s * a + shift[j]
+        top = max(top, scores[j])
     return top
 
 
-@_compiled
+@_loop
+def _ask_four(directions: NDArray[Any], x: NDArray[Any], i: int, products: NDArray[Any]) -> None:
+    """Set products[j, k] = x_(i + j) . v_k for four rows, or as many as there are: (4, r)."""
+    zero = x.dtype.type(0)
+    last = len(x) - 1
+    a, b, c, d = x[i], x[min(i + 1, last)], x[min(i + 2, last)], x[min(i + 3, last)]
+    for k in range(0, len(directions), 2):
+        # Two by four at a time: every number that is loaded is used more than once.
+        other = min(k + 1, len(directions) - 1)
+        v, w = directions[k], directions[other]
+        av, bv, cv, dv, aw, bw, cw, dw = zero, zero, zero, zero, zero, zero, zero, zero
+        for e in range(x.shape[1]):
+            av += a[e] * v[e]
+            bv += b[e] * v[e]
+            cv += c[e] * v[e]
+            dv += d[e] * v[e]
+            aw += a[e] * w[e]
+            bw += b[e] * w[e]
+            cw += c[e] * w[e]
+            dw += d[e] * w[e]
+        products[0, k], products[1, k], products[2, k], products[3, k] = av, bv, cv, dv
+        products[0, other], products[1, other], products[2, other], products[3, other] = aw, bw, cw, dw
+
+
+@_loop
 def accumulate(total: NDArray[np.float64], part: NDArray[Any]) -> None:
     """Add a part in any float type to float64 sums, both (K, d): NumPy would convert it first, piece by piece."""
     for k in range(len(total)):
@@ -259,7 +335,16 @@ def accumulate(total: NDArray[np.float64], part: NDArray[Any]) -> None:
             total[k, c] += part[k, c]
 
 
-@_compiled
+@_inlined
+def _nearest_first(near: NDArray[np.unsignedinteger[Any]], gaps: NDArray[np.uint8], start: int, end: int) -> None:
+    """Bring the component with the smallest gap in near[start:end] to its start."""
+    for p in range(start + 1, end):
+        if gaps[p] < gaps[start]:
+            near[start], near[p] = near[p], near[start]
+            gaps[start], gaps[p] = gaps[p], gaps[start]
+
+
+@_loop
 def list_near(
     products: NDArray[Any], inverse: NDArray[Any], shift: NDArray[Any], far: float, limit: int,
     tops: NDArray[Any], starts: NDArray[np.int64], near: NDArray[np.unsignedinteger[Any]], gaps: NDArray[np.uint8],
@@ -279,6 +364,7 @@ def list_near(
 
     """
     m, k = products.shape
+    found, found_gaps = np.empty(k, np.int64), np.empty(k, products.dtype)
     starts[0] = 0
     for i in range(m):
         scores, a = products[i], inverse[i]
@@ -286,65 +372,13 @@ def list_near(
         for j in range(k):
             top = max(top, scores[j] * a + shift[j])
         tops[i] = top
-        at = starts[i]
         count = 0
-        for j in range(k):
+        for j in range(k):  # without a branch, which would often be guessed wrong
             gap = top - (scores[j] * a + shift[j])
-            if gap <= far:
-                if count < limit:
-                    near[at + count], gaps[at + count] = j, gap
-                count += 1
+            found[count], found_gaps[count] = j, gap
+            count += gap <= far
+        at = starts[i]
         starts[i + 1] = at + (count if count <= limit else 0)
-
-
-@_compiled
-def sum_listed(
-    scores: NDArray[Any], potentials: NDArray[np.float64], weights: NDArray[np.float64], starts: NDArray[np.int64],
-    near: NDArray[np.unsignedinteger[Any]], reach: float, masses: NDArray[np.float64], gram: NDArray[np.float64],
-) -> float:  # fmt: skip
-    """Assign rows by softmax(scores - potentials) among the components listed for them, and add up.
-
-    Args:
-        scores: of the listed components.
-        potentials: b, (K,).
-        weights: (m,).
-        starts: row i has the components near[starts[i] : starts[i + 1]] listed, (m + 1,).
-        near: component numbers.
-        reach: T.
-        masses: gains sum_i w_i g_ik, (K,).
-        gram: gains the lower triangle of sum_i w_i g_i g_i^T, (K, K); without entries it is not wanted. Lists are in
-            no order, so an entry may come to lie in the upper triangle, where it belongs to the lower.
-
-    Returns:
-        sum_i w_i logsumexp_k (s_ik - b_k).
-
-    """
-    k = len(potentials)
-    z = np.empty(k)
-    chosen = np.empty(k, np.int64)
-    log_sum = 0.0
-    for i in range(len(weights)):
-        start, n = starts[i], starts[i + 1] - starts[i]
-        top = -np.inf
-        for p in range(n):
-            z[p] = scores[start + p] - potentials[near[start + p]]
-            top = max(top, z[p])
-        total = 0.0
-        count = 0
-        for p in range(n):
-            below = z[p] - top
-            if below >= -reach:
-                e = math.exp(below)
-                total += e
-                z[count] = e  # count <= p: what is overwritten has been read
-                chosen[count] = near[start + p]
-                count += 1
-        log_sum += weights[i] * (math.log(total) + top)
-        for a in range(count):
-            g = z[a] / total
-            masses[chosen[a]] += weights[i] * g
-            if gram.size:
-                step = weights[i] * g / total
-                for b in range(a + 1):
-                    gram[chosen[a], chosen[b]] += step * z[b]
-    return log_sum
+        for p in range(starts[i + 1] - at):
+            near[at + p], gaps[at + p] = found[p], found_gaps[p]
+        _nearest_first(near, gaps, at, starts[i + 1])

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from gemix.sphere import kernels
 from gemix.sphere.chunks import in_order, one_blas_thread
-from gemix.sphere.scores import Listed, ListedScores
+from gemix.sphere.scores import SPREAD, Listed, Part
 
 if TYPE_CHECKING:
     from gemix.sphere.rows import Rows
@@ -44,6 +44,7 @@ _MAX_LISTED: Final = 256  # components a row, and at most half of them; a row wi
 # Lists are used while at most these shares of the components are restless and of the rows have all components asked.
 _MAX_RESTLESS: Final = 0.4
 _MAX_FULL: Final = 0.1
+_FEW: Final = 24  # restless components, for which BLAS takes longer than the kernel itself
 # Chunks whose sums are added up before they join the others, at most, and how many parts there must be for all cores.
 _MOST_TOGETHER: Final = 8
 _MIN_PARTS: Final = 16
@@ -75,12 +76,11 @@ class NearPasses:
     """
 
     def __init__(self, keep_scores: bool = False) -> None:
-        """Say whether the scores within 2 T are wanted, in place of sums over what is within T."""
+        """Say whether the scores within T + SPREAD are wanted, in place of sums over what is within T."""
         self.is_dense = False
         self._keep_scores = keep_scores
-        self._spread = 2 if keep_scores else 1
         self._lists: _Lists | None = None
-        self._found: dict[int, Listed] = {}
+        self._found: dict[int, Part] = {}
 
     def statistics(self, rows: "Rows", directions: Floats, shift: Floats) -> tuple[float, Floats, Floats]:
         """Assign every row by softmax(x_i . v + shift), v (K, d) and shift (K,), and sum up.
@@ -107,16 +107,17 @@ class NearPasses:
             total = self._full_pass(rows, directions, shift)
         return total.log_sum + common * rows.n, total.masses, total.sums
 
-    def scores(self, rows: "Rows", directions: Floats, bias: Floats, potentials: Floats) -> ListedScores | None:
-        """Return the scores x_i . v + bias within reach at `potentials`, all (K,), or None where these are too many."""
+    def scores(self, rows: "Rows", directions: Floats, bias: Floats, potentials: Floats) -> Listed | None:
+        """Return the scores x_i . v + bias near a row's largest at `potentials`, (K,); None where too many are."""
         shift = bias - potentials
         self.statistics(rows, directions, shift)
         if self.is_dense:
             return None
         parts = [self._found[start] for start in sorted(self._found)]
-        return ListedScores(
-            parts, rows.weights, potentials, float(np.median(shift)), lambda: rows.all_scores(directions, bias)
-        )
+        return Listed(parts, potentials, float(np.median(shift)))
+
+    def _reach(self, k: int, dtype: np.dtype[Any]) -> float:
+        return kernels.reach(k, dtype) + (SPREAD if self._keep_scores else 0.0)
 
     def _room(self, rows: int, k: int, dtype: Any) -> tuple[NDArray[np.int64], NDArray[Any], NDArray[Any]]:
         """Return where a kernel writes down what is within reach: starts, components, scores."""
@@ -126,13 +127,13 @@ class NearPasses:
     def _note(self, chunk: slice, starts: NDArray[np.int64], found: NDArray[Any], scores: NDArray[Any]) -> None:
         if self._keep_scores:
             end = starts[-1]
-            self._found[chunk.start] = Listed(chunk, starts, found[:end].copy(), scores[:end].copy())
+            self._found[chunk.start] = Part(chunk, starts, found[:end].copy(), scores[:end].copy())
 
     def _full_pass(self, rows: "Rows", directions: Floats, shift: Floats) -> "_Total":
         k = len(directions)
         v, c = directions.astype(rows.dtype), shift.astype(rows.dtype)
-        reach, limit = self._spread * kernels.reach(k, rows.dtype), _limit(k)
-        margin = _margin(rows, v, c, reach, self._spread * _LISTED) if limit else 0.0
+        reach, limit = self._reach(k, rows.dtype), _limit(k)
+        margin = _margin(rows, v, c, reach) if limit else 0.0
         self._lists = _Lists(margin, directions.copy(), shift.copy(), {}) if limit else None
         total = _Total(k, rows.d)
 
@@ -169,8 +170,8 @@ class NearPasses:
         assert lists
         v, c = directions.astype(rows.dtype), shift.astype(rows.dtype)
         restless = np.flatnonzero(is_restless)
-        some = v[restless].T
-        reach, limit = self._spread * kernels.reach(k, rows.dtype), _limit(k)
+        some = v[restless]
+        reach, limit = self._reach(k, rows.dtype), _limit(k)
         mended = _Lists(
             lists.margin,
             np.where(is_restless[:, None], directions, lists.directions),
@@ -178,6 +179,7 @@ class NearPasses:
             {},
         )
         total = _Total(k, rows.d)
+        many, nothing = len(restless) > _FEW, np.empty((0, len(restless)), rows.dtype)
 
         def part(chunk: slice, masses: Floats, sums: NDArray[Any]) -> tuple[float, int]:
             x, inverse = rows.block(chunk), rows.inverse_norms[chunk]
@@ -187,8 +189,8 @@ class NearPasses:
             room = self._room(len(x), k, rows.dtype)
             found = kernels.sum_near_rows(
                 x, inverse, rows.weights[chunk] * rows.n, v, c, starts, near, gaps, tops, risen, _FALL * lists.margin,
-                restless, is_restless, x @ some, slack, reach + lists.margin, limit, new_starts, new_near, new_gaps,
-                reach, masses, sums, *room,
+                restless, is_restless, some, x @ some.T if many else nothing, slack, reach + lists.margin, limit,
+                new_starts, new_near, new_gaps, reach, masses, sums, *room,
             )  # fmt: skip
             self._note(chunk, *room)
             end = new_starts[-1]
@@ -200,13 +202,13 @@ class NearPasses:
         return total
 
 
-def _margin(rows: "Rows", directions: NDArray[Any], shift: NDArray[Any], reach: float, listed: int) -> float:
+def _margin(rows: "Rows", directions: NDArray[Any], shift: NDArray[Any], reach: float) -> float:
     """Return the margin at which a row has so many components listed on average, within bounds."""
     some = slice(0, min(_PROBED, rows.n))
     with one_blas_thread():
         scores = rows.products(directions, some) + shift
     gaps = (scores.max(axis=1, keepdims=True) - scores).ravel()
-    at = min(listed * len(scores), len(gaps) - 1)
+    at = min(_LISTED * len(scores), len(gaps) - 1)
     least = _MIN_MARGIN * float(np.median(np.linalg.norm(directions, axis=1)))
     most = _MAX_FAR - reach
     return float(np.clip(np.partition(gaps, at)[at] - reach, min(least, most), most))

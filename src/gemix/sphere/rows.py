@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gemix.sphere.chunks import in_order
 from gemix.sphere.near import MIN_K, NearPasses
-from gemix.sphere.scores import ArrayScores, Scores, exponentials
+from gemix.sphere.scores import ArrayScores, Listed, ListedScores, Scores, exponentials
 
 Floats = NDArray[np.float64]
 
@@ -166,10 +166,14 @@ class Rows:
 
     def weighted_scores(self, directions: Floats, bias: Floats, potentials: Floats) -> Scores:
         """Return the same, for potentials that come to lie near those given, (K,)."""
-        listed: Scores | None = None
-        if len(directions) >= MIN_K:
-            listed = self._score_passes.scores(self, directions, bias, potentials)
-        return self.all_scores(directions, bias) if listed is None else listed
+
+        def listed(b: Floats) -> Listed | None:
+            return self._score_passes.scores(self, directions, bias, b) if len(directions) >= MIN_K else None
+
+        found = listed(potentials)
+        if found is None:
+            return self.all_scores(directions, bias)
+        return ListedScores(found, self.weights, listed, lambda: self.all_scores(directions, bias))
 
     def statistics(self, directions: Floats, bias: Floats, potentials: Floats) -> Statistics:
         """Assign every row by softmax(x_i . directions + bias - potentials), (K,), and sum up, reading X once.

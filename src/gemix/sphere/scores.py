@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 
 from gemix.sphere import kernels
 from gemix.sphere.chunks import in_order
+from gemix.sphere.listed_kernel import sum_listed
 
 Floats = NDArray[np.float64]
 
 _CHUNK_VALUES: Final = 1 << 20
+SPREAD: Final = 8.0  # nats that potentials may move against each other before scores are listed anew
 _SUMS: Final = 8  # K x K sums are taken side by side, each of a share of the rows
 
 
@@ -100,8 +102,8 @@ class ArrayScores:
         return value, masses, gram / n if hessian else gram
 
 
-class Listed(NamedTuple):
-    """Scores of the components within reach of the rows of a chunk: of row i near[starts[i] : starts[i + 1]]."""
+class Part(NamedTuple):
+    """Scores of the components near the rows of a chunk: of row i near[starts[i] : starts[i + 1]]."""
 
     rows: slice
     starts: NDArray[np.int64]
@@ -109,58 +111,68 @@ class Listed(NamedTuple):
     scores: NDArray[Any]
 
 
-class ListedScores:
-    """Scores of those components alone that can weigh anything while potentials stay near those given.
+class Listed(NamedTuple):
+    """Scores less potentials b0, (K,), and less a common number, within T + SPREAD of a row's largest, of all rows."""
 
-    They are listed where they are within 2 T of a row's largest score at potentials b0, T as in `gemix.sphere.kernels`:
-    while b - b0 has a spread max - min of at most T, no other can come within T. For other potentials all are asked.
+    parts: list[Part]
+    potentials: Floats
+    common: float
+
+
+class ListedScores:
+    """Scores of those components alone that can weigh anything while potentials stay near those of the list.
+
+    No other can come within T of a row's largest, T as in `gemix.sphere.kernels`, while b - b0 has a spread max - min
+    of at most SPREAD. For other potentials they are listed anew.
     """
 
     def __init__(
-        self, parts: list[Listed], weights: Floats, potentials: Floats, common: float, everything: Callable[[], Scores]
+        self, listed: Listed, weights: Floats, anew: Callable[[Floats], Listed | None], everything: Callable[[], Scores]
     ) -> None:
         """Keep lists.
 
         Args:
-            parts: of all n rows, scores less b0 and less `common`.
+            listed: scores of the rows.
             weights: of the rows, (n,), sum to 1.
-            potentials: b0, (K,).
-            common: a number.
+            anew: lists them for other potentials, (K,), or returns None where too many are near.
             everything: returns the scores of all components.
 
         """
-        self._parts, self.weights, self._potentials, self._common = parts, weights, potentials, common
-        self._everything = everything
+        self._listed, self.weights, self._anew, self._everything = listed, weights, anew, everything
         self._all: Scores | None = None
-        self._reach = kernels.reach(len(potentials), parts[0].scores.dtype)
+        self._reach = kernels.reach(len(listed.potentials), listed.parts[0].scores.dtype)
 
     @property
     def shape(self) -> tuple[int, int]:
         """Return (n, K)."""
-        return len(self.weights), len(self._potentials)
+        return len(self.weights), len(self._listed.potentials)
 
     @property
     def double(self) -> bool:
         """Whether they are float64."""
-        return self._parts[0].scores.dtype == np.float64
+        return self._listed.parts[0].scores.dtype == np.float64
 
     def evaluate(self, b: Floats, hessian: bool) -> tuple[float, Floats, Floats]:
         """Return sum_i w_i logsumexp(s_i - b), masses (K,) and sum_i w_i g_i g_i^T (K, K; zeros when not wanted)."""
-        change = b - self._potentials
-        if np.ptp(change) > self._reach:
-            self._all = self._all or self._everything()
+        if self._all is None and np.ptp(b - self._listed.potentials) > SPREAD:
+            anew = self._anew(b)
+            if anew:
+                self._listed = anew
+            else:
+                self._all = self._everything()
+        if self._all:
             return self._all.evaluate(b, hessian)
-        k = len(b)
+        parts, k, change = self._listed.parts, len(b), b - self._listed.potentials
 
         def part(at: slice) -> tuple[float, Floats, Floats]:
             value, masses, gram = 0.0, np.zeros(k), np.zeros((k, k) if hessian else (0, 0))
-            for rows, starts, near, scores in self._parts[at]:
-                value += kernels.sum_listed(scores, change, self.weights[rows], starts, near, self._reach, masses, gram)
+            for rows, starts, near, scores in parts[at]:
+                value += sum_listed(scores, change, self.weights[rows], starts, near, self._reach, masses, gram)
             return value, masses, gram
 
-        value, masses, gram = self._common, np.zeros(k), np.zeros((k, k))
-        step = -(-len(self._parts) // _SUMS)
-        for part_value, part_masses, part_gram in in_order(part, _ranges(len(self._parts), step)):
+        value, masses, gram = self._listed.common, np.zeros(k), np.zeros((k, k))
+        step = -(-len(parts) // _SUMS)
+        for part_value, part_masses, part_gram in in_order(part, _ranges(len(parts), step)):
             value += part_value
             masses += part_masses
             if hessian:
