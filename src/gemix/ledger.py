@@ -20,7 +20,7 @@ from gemix.corpus.fingerprint import content_hash, file_stat
 from gemix.corpus.shards import Shard
 from gemix.errors import GemixError
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _RECORDED_PACKAGES: Final = (
     "numpy", "numba", "scipy", "scikit-learn", "pyarrow", "onnxruntime", "tokenizers", "sentence-transformers", "torch",
     "fasttext-community",
@@ -77,9 +77,9 @@ class Ledger:
         known = self.content["files"].get(str(path))
         stat = file_stat(path)
         if known is None or (known["size"], known["mtime_ns"]) != (stat.size, stat.mtime_ns):
-            known = {"size": stat.size, "mtime_ns": stat.mtime_ns, "blake2b": content_hash(path)}
+            known = {"size": stat.size, "mtime_ns": stat.mtime_ns, "xxh3": content_hash(path)}
             self.content["files"][str(path)] = known
-        return str(known["blake2b"])
+        return str(known["xxh3"])
 
     def hashes_of(self, shards: list[Shard]) -> dict[str, str]:
         """Return the content hash of every shard by its name."""

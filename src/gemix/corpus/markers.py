@@ -26,7 +26,7 @@ class Marker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     two runs over equal files: it is what makes the look at an unchanged input cheap.
     """
 
-    schema: Literal[2]
+    schema: Literal[3]
     input: FileFingerprint
     model: str
     settings: dict[str, str]
@@ -89,7 +89,7 @@ def trusted_marker(
     """Return the marker of a shard whose labels still stand, or None if they have to be made again.
 
     They stand if model and settings are equal, the sidecar has the bytes that the marker names (its sha256, always
-    computed) and the input is the same: size and modification time, or else size and content (blake2b, computed only
+    computed) and the input is the same: size and modification time, or else size and content (XXH3, computed only
     if the time differs; the marker then takes the new time).
 
     A part of a shard has a sidecar of its own `name` and a `file_name` of its own in the marker, and no content hash:
@@ -106,7 +106,7 @@ def trusted_marker(
     if marker.input.name != (file_name or shard.path.name):
         return None
     now = file_stat(shard.path)  # before the hash: a later change shows
-    if now.mtime_ns != marker.input.mtime_ns and not marker.input.blake2b:
+    if now.mtime_ns != marker.input.mtime_ns and not marker.input.xxh3:
         return None
     if not marker.input.matches(shard.path):
         return None

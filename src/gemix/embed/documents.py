@@ -169,7 +169,7 @@ def _write(folder: Path, parts: _Parts, facts: dict[str, Any], centre: bool, nam
             file.write(unit[unit.any(axis=1)].astype("<f2").tobytes())
     dropped = np.setdiff1d(np.arange(facts["rows"]), rows).tolist()
     extra = {"centre": centre, "mean": None if mean is None else mean.tolist()}
-    config = {**facts, **extra, "dimension": dimension, "dropped": dropped, "blake2b": content_hash(path)}
+    config = {**facts, **extra, "dimension": dimension, "dropped": dropped, "xxh3": content_hash(path)}
     write_json(folder / "config.json", config)
     return EmbedResult(path, np.array(rows, np.int64), dimension, mean, computed)
 
@@ -179,7 +179,7 @@ def _finished(folder: Path, facts: dict[str, Any], centre: bool) -> EmbedResult 
     config, path = _read_json(folder / "config.json"), folder / "seed.npy"
     if not config or {**config, **facts, "centre": centre} != config or not path.exists():
         return None
-    if content_hash(path) != config["blake2b"]:
+    if content_hash(path) != config.get("xxh3"):
         return None
     rows = np.setdiff1d(np.arange(facts["rows"]), config["dropped"])
     mean = None if config["mean"] is None else np.array(config["mean"], np.float64)

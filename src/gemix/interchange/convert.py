@@ -123,7 +123,7 @@ class _Job:
         marker = self.markers[shard.name]
         files = self.form.files(shard)
         form = [type(self.form).__name__, vars(self.form), self.names, gemix.__version__]
-        made_from = json.dumps([marker.sha256, marker.input.blake2b, shard.name, form], sort_keys=True)
+        made_from = json.dumps([marker.sha256, marker.input.xxh3, shard.name, form], sort_keys=True)
         note = self.out / self.form.folders[0] / NOTES / f"{shard.name}.json"
         if self._is_made(note, made_from, files):
             advance(marker.rows)

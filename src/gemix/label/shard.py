@@ -100,7 +100,7 @@ def label_shard(
         sha256 = file_sha256(tmp)
         refuse_change(shard, source)
     marker = Marker(
-        schema=2,
+        schema=3,
         input=source,
         model=model,
         settings=label_settings(

@@ -168,7 +168,7 @@ def _key(corpus: LabelledCorpus, settings: PrepareSettings, targets: Mapping[str
         "names": corpus.names,
         "labels": corpus.settings,
         "shards": [
-            [shard.name, corpus.markers[shard.name].input.blake2b, corpus.markers[shard.name].sha256]
+            [shard.name, corpus.markers[shard.name].input.xxh3, corpus.markers[shard.name].sha256]
             for shard in corpus.shards
         ],
         "targets": [[name, [content_hash(shard.path) for shard in files]] for name, files in targets.items()],

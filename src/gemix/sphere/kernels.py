@@ -10,43 +10,16 @@ from functools import partial
 from typing import Any, Final
 
 import numpy as np
-from llvmlite import ir
-from numba.core import cgutils, types
-from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from gemix.compiled import compiled
+from gemix.sphere.prefetch import prefetch
 
 # All is finite (rows are checked when they come in) but the -inf that a maximum starts from, and sums may be
 # taken in any fixed order.
 _FAST: Final = {"nnan", "nsz", "reassoc", "contract"}
 _loop: Callable[[Any], Any] = partial(compiled, fastmath=_FAST)
 _inlined: Callable[[Any], Any] = partial(compiled, fastmath=_FAST, inline="always")
-_LINE: Final = 64  # bytes of a cache line
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def _prefetch_value(_: Any, array: Any, row: Any, column: Any) -> Any:
-    """Ask for the cache line of a value in a 2-D array."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer, number = ir.IntType(8).as_pointer(), ir.IntType(32)
-        kind = signature.args[0]
-        values = context.make_array(kind)(context, builder, arguments[0])
-        place = builder.bitcast(cgutils.get_item_pointer(context, builder, kind, values, arguments[1:]), pointer)
-        function = ir.FunctionType(ir.VoidType(), [pointer, number, number, number])
-        prefetch = cgutils.get_or_insert_function(builder.module, function, "llvm.prefetch.p0i8")
-        builder.call(prefetch, [place, number(0), number(2), number(1)])  # to read, into the second level, data
-        return context.get_dummy_value()
-
-    return types.void(array, types.intp, types.intp), generate
-
-
-@_inlined
-def _prefetch(array: NDArray[Any], row: int) -> None:
-    """Have a row on its way while something else is computed: (n, d)."""
-    for c in range(0, array.shape[1], _LINE // array.itemsize):
-        _prefetch_value(array, row, c)
 
 
 def index_type(n_clusters: int) -> Any:
@@ -207,7 +180,7 @@ def sum_near_rows(
     new_starts[0] = 0
     for i in range(len(x)):
         if i + 1 < len(x):
-            _prefetch(x, i + 1)
+            prefetch(x, i + 1)
         if i % 4 == 0 and not len(products):
             _ask_four(some, x, i, four)
         a = inverse[i]

@@ -11,7 +11,8 @@ where one that was not listed has a gap of T + margin. Components that moved too
 asked for every row, after which their gaps are new and their movement counts from there. A row whose largest score fell
 further has all components asked, and a new list: from v_k now to any v'_k it is no further than
 |v'_k - v_k at the last asking| + |dv_k|, so gaps are lessened by the slack |dv_k| - dc_k. When too many components are
-restless, or too many rows need everything, the next pass is one over all components.
+restless, or too many rows need everything, the next pass is one over all components. The component that was nearest is
+asked first: how far the row's largest score really fell, or that it rose, stands in place of `fall` for the others.
 """
 
 from collections.abc import Callable

@@ -187,7 +187,7 @@ def _key(mixture: Mixture, corpus: LabelledCorpus, settings: SampleSettings) -> 
         "names": corpus.names,
         "labels": corpus.settings,
         "shards": [
-            [shard.name, corpus.markers[shard.name].input.blake2b, corpus.markers[shard.name].sha256]
+            [shard.name, corpus.markers[shard.name].input.xxh3, corpus.markers[shard.name].sha256]
             for shard in corpus.shards
         ],
     }
