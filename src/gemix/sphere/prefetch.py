@@ -1,4 +1,4 @@
-"""Memory that a compiled loop will need next, asked for while it computes: rows are there then when their turn comes."""
+"""Memory that a compiled loop will need next, asked for while it computes: rows are there when their turn comes."""
 
 from collections.abc import Callable
 from functools import partial
