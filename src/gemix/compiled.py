@@ -19,17 +19,11 @@ def can_compile() -> bool:
     return True
 
 
-def compiled(function: Function, **options: Any) -> Function:
-    """Compile a function at its first call; it takes arrays and numbers and raises nothing.
-
-    Args:
-        function: in the part of Python that numba compiles.
-        options: further ones of `numba.njit`.
-
-    """
+def compiled(function: Function) -> Function:
+    """Compile a function at its first call; it takes arrays and numbers and raises nothing."""
     import numba
 
-    options |= {"nogil": True, "error_model": "numpy"}
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
     try:
         return numba.njit(cache=True, **options)(function)
     except RuntimeError:  # neither the package's folder nor the user's cache can be written

@@ -5,21 +5,13 @@ rounding unit of the type: sums without them are the sums. At concentrations in 
 """
 
 import math
-from collections.abc import Callable
-from functools import partial
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.compiled import compiled
+from gemix.sphere.compiled import inlined, loop
 from gemix.sphere.prefetch import prefetch
-
-# All is finite (rows are checked when they come in) but the -inf that a maximum starts from, and sums may be
-# taken in any fixed order.
-_FAST: Final = {"nnan", "nsz", "reassoc", "contract"}
-_loop: Callable[[Any], Any] = partial(compiled, fastmath=_FAST)
-_inlined: Callable[[Any], Any] = partial(compiled, fastmath=_FAST, inline="always")
 
 
 def index_type(n_clusters: int) -> Any:
@@ -32,7 +24,7 @@ def reach(n_clusters: int, dtype: np.dtype[Any]) -> float:
     return math.log(n_clusters / float(np.finfo(dtype).eps))
 
 
-@_loop
+@loop
 def sum_rows(
     products: NDArray[Any], x: NDArray[Any], inverse: NDArray[Any], weights: NDArray[np.float64], shift: NDArray[Any],
     starts: NDArray[np.int64], listed: NDArray[np.unsignedinteger[Any]], reach: float, masses: NDArray[np.float64],
@@ -93,7 +85,7 @@ def sum_rows(
     return log_sum, entries
 
 
-@_inlined
+@inlined
 def _keep(
     scores: NDArray[Any], near: NDArray[np.int64], count: int, i: int, starts: NDArray[np.int64],
     found: NDArray[np.unsignedinteger[Any]], found_scores: NDArray[Any],
@@ -105,7 +97,7 @@ def _keep(
     starts[i + 1] = at + count
 
 
-@_inlined
+@inlined
 def _add(
     scores: NDArray[Any], near: NDArray[np.int64], count: int, top: float, x: NDArray[Any], a: float, weight: float,
     masses: NDArray[np.float64], sums: NDArray[Any],
@@ -127,7 +119,7 @@ def _add(
     return weight * (math.log(total) + top)
 
 
-@_loop
+@loop
 def sum_near_rows(
     x: NDArray[Any], inverse: NDArray[Any], weights: NDArray[np.float64], directions: NDArray[Any], shift: NDArray[Any],
     starts: NDArray[np.int64], near: NDArray[np.unsignedinteger[Any]], gaps: NDArray[np.uint8], tops: NDArray[Any],
@@ -249,7 +241,7 @@ def sum_near_rows(
     return log_sum, full
 
 
-@_inlined
+@inlined
 def _ask(
     directions: NDArray[Any], asked: NDArray[np.int64], start: int, end: int, x: NDArray[Any], a: float,
     shift: NDArray[Any], scores: NDArray[Any],
@@ -276,7 +268,7 @@ def _ask(
     return top
 
 
-@_loop
+@loop
 def _ask_four(directions: NDArray[Any], x: NDArray[Any], i: int, products: NDArray[Any]) -> None:
     """Set products[j, k] = x_(i + j) . v_k for four rows, or as many as there are: (4, r)."""
     zero = x.dtype.type(0)
@@ -300,7 +292,7 @@ def _ask_four(directions: NDArray[Any], x: NDArray[Any], i: int, products: NDArr
         products[0, other], products[1, other], products[2, other], products[3, other] = aw, bw, cw, dw
 
 
-@_loop
+@loop
 def accumulate(total: NDArray[np.float64], part: NDArray[Any]) -> None:
     """Add a part in any float type to float64 sums, both (K, d): NumPy would convert it first, piece by piece."""
     for k in range(len(total)):
@@ -308,7 +300,7 @@ def accumulate(total: NDArray[np.float64], part: NDArray[Any]) -> None:
             total[k, c] += part[k, c]
 
 
-@_inlined
+@inlined
 def _nearest_first(near: NDArray[np.unsignedinteger[Any]], gaps: NDArray[np.uint8], start: int, end: int) -> None:
     """Bring the component with the smallest gap in near[start:end] to its start."""
     for p in range(start + 1, end):
@@ -317,7 +309,7 @@ def _nearest_first(near: NDArray[np.unsignedinteger[Any]], gaps: NDArray[np.uint
             gaps[start], gaps[p] = gaps[p], gaps[start]
 
 
-@_loop
+@loop
 def list_near(
     products: NDArray[Any], inverse: NDArray[Any], shift: NDArray[Any], far: float, limit: int,
     tops: NDArray[Any], starts: NDArray[np.int64], near: NDArray[np.unsignedinteger[Any]], gaps: NDArray[np.uint8],

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.compiled import compiled
+from gemix.sphere.compiled import loop
 
 
-@compiled
+@loop
 def sum_listed(
     scores: NDArray[Any], potentials: NDArray[np.float64], weights: NDArray[np.float64], starts: NDArray[np.int64],
     near: NDArray[np.unsignedinteger[Any]], reach: float, masses: NDArray[np.float64], gram: NDArray[np.float64],

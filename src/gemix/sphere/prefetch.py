@@ -1,7 +1,5 @@
 """Memory that a compiled loop will need next, asked for while it computes: rows are there when their turn comes."""
 
-from collections.abc import Callable
-from functools import partial
 from typing import Any, Final
 
 from llvmlite import ir
@@ -9,9 +7,8 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from gemix.compiled import compiled
+from gemix.sphere.compiled import inlined
 
-_inlined: Callable[[Any], Any] = partial(compiled, inline="always")
 _LINE: Final = 64  # bytes of a cache line
 
 
@@ -32,7 +29,7 @@ def _prefetch_value(_: Any, array: Any, row: Any, column: Any) -> Any:
     return types.void(array, types.intp, types.intp), generate
 
 
-@_inlined
+@inlined
 def prefetch(array: NDArray[Any], row: int) -> None:
     """Have a row on its way while something else is computed: (n, d)."""
     for c in range(0, array.shape[1], _LINE // array.itemsize):
