@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemix.corpus import jsonl, rows
-from gemix.corpus.jsonl import parse_line, split_lines
+from gemix.corpus.jsonl import line_groups, parse_line
 from gemix.corpus.reader import Reason, read_batches
 
 GOOD = b'{"id": "g", "text": "good"}'
@@ -126,7 +126,7 @@ def test_blank_lines_at_the_end_are_no_rows(tmp_path):
 def test_a_byte_order_mark_is_tolerated_at_the_start_only(size):
     data = b"\xef\xbb\xbfone\n\xef\xbb\xbftwo\n"
     pieces = [data[i : i + size] for i in range(0, len(data), size)]
-    assert list(map(bytes, split_lines(iter(pieces)))) == [b"one", b"\xef\xbb\xbftwo"]
+    assert [bytes(line) for lines in line_groups(iter(pieces), 3) for line in lines] == [b"one", b"\xef\xbb\xbftwo"]
 
 
 @given(st.lists(st.binary(max_size=8), max_size=12).map(b"\n".join), st.lists(st.integers(0, 100), max_size=8))
@@ -136,7 +136,9 @@ def test_lines_do_not_depend_on_where_chunks_end(data, cuts):
     expected = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
     while expected and not expected[-1].strip(b" \t\n\r\f\v"):
         expected.pop()
-    got = [b"" if line is Reason.BLANK_LINE else bytes(line) for line in split_lines(iter(pieces))]
+    groups = list(line_groups(iter(pieces), 3))
+    assert all(len(group) == 3 for group in groups[:-1])
+    got = [b"" if line is Reason.BLANK_LINE else bytes(line) for group in groups for line in group]
     assert got == [line if line.strip(b" \t\n\r\f\v") else b"" for line in expected]
 
 

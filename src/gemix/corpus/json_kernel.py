@@ -51,19 +51,18 @@ def parse_plain(lines: Sequence[bytes | bytearray], text_key: str, id_key: str) 
     if max(map(len, lines)) > _LONGEST:
         return None
     text, identity = (np.frombuffer(key.encode(errors="surrogatepass"), np.uint8) for key in (text_key, id_key))
-    texts, ids = [], []
+    size = sum(map(len, lines))
+    texts, ids = _strings(size, len(lines)), _strings(size, len(lines))
+    row = 0
     for group in _groups(lines):
         data = np.frombuffer(b"\n".join([*group, b"\0"]), np.uint8)
         marks = np.ones(len(data) // 8 * 8 + 8, np.uint8)
         _mark(data, marks)
-        found_texts, found_ids = _strings(len(data), len(group)), _strings(len(data), len(group))
-        if not _scan(_Bytes(data, marks.view(np.uint64)), text, identity, found_texts, found_ids):
+        read = _scan(_Bytes(data, marks.view(np.uint64)), text, identity, row, row + len(group), texts, ids)
+        if not read or not _is_utf8(data):
             return None
-        if not _is_utf8(data):
-            return None
-        texts.append(_array(found_texts, pa.large_string()))
-        ids.append(_array(found_ids, pa.string()))
-    return pa.concat_arrays(texts), pa.concat_arrays(ids)
+        row += len(group)
+    return _array(texts, pa.large_string()), _array(ids, pa.string())
 
 
 def _groups(lines: Sequence[bytes | bytearray]) -> Iterator[list[bytes | bytearray]]:
@@ -85,8 +84,10 @@ def _strings(size: int, rows: int) -> _Strings:
 def _array(strings: _Strings, kind: pa.DataType) -> pa.Array:
     ends = strings.ends if kind == pa.large_string() else strings.ends.astype(np.int32)
     there = None if strings.there.all() else pa.py_buffer(np.packbits(strings.there, bitorder="little"))
-    data = pa.py_buffer(strings.data[: strings.ends[-1]])
-    return pa.Array.from_buffers(kind, len(strings.there), [there, pa.py_buffer(ends), data])
+    data = strings.data[: strings.ends[-1]]
+    if 2 * len(data) < len(strings.data):
+        data = data.copy()  # the room that was left over is given back
+    return pa.Array.from_buffers(kind, len(strings.there), [there, pa.py_buffer(ends), pa.py_buffer(data)])
 
 
 def _is_utf8(data: NDArray[np.uint8]) -> bool:
@@ -105,10 +106,10 @@ def _mark(data: Any, marks: Any) -> None:
 
 
 @compiled
-def _scan(lines: _Bytes, text_key: Any, id_key: Any, texts: _Strings, ids: _Strings) -> bool:
-    """Read all lines; return whether each is plain."""
+def _scan(lines: _Bytes, text_key: Any, id_key: Any, first: int, stop: int, texts: _Strings, ids: _Strings) -> bool:
+    """Read all lines, the rows from `first` to `stop`; return whether each is plain."""
     position = 0
-    for row in range(len(texts.there)):
+    for row in range(first, stop):
         texts.ends[row + 1], ids.ends[row + 1] = texts.ends[row], ids.ends[row]
         position = _object(lines, position, text_key, id_key, row, texts, ids)
         if position == _ODD or lines.data[position] != ord("\n"):

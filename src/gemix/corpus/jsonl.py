@@ -13,6 +13,7 @@ from gemix.corpus.shards import Shard
 
 MAX_LINE_BYTES = (1 << 31) - 1  # Arrow's limit for one string; also stops a file without line ends from filling memory
 _BOM = b"\xef\xbb\xbf"
+Line = bytes | bytearray | Reason
 _decode = msgspec.json.Decoder().decode
 
 
@@ -20,23 +21,16 @@ def read_jsonl(
     shard: Shard, text_key: str, id_key: str, with_extras: bool | Sequence[str], batch_rows: int
 ) -> Iterator[Batch]:
     """Yield the batches of a JSON lines shard; see `gemix.corpus.reader.read_batches`."""
-    first_row, size = 1, 0
-    lines: list[bytes | bytearray | Reason] = []
-    for line in split_lines(read_chunks(shard)):
-        lines.append(line)
-        size += len(line)
-        if len(lines) >= batch_rows or size >= BATCH_BYTES:
-            yield _batch(shard, first_row, lines, text_key, id_key, with_extras)
-            first_row, size = first_row + len(lines), 0
-            lines = []
-    if lines:
+    first_row = 1
+    for lines in line_groups(read_chunks(shard), batch_rows):
         yield _batch(shard, first_row, lines, text_key, id_key, with_extras)
+        first_row += len(lines)
 
 
 def _batch(
     shard: Shard,
     first_row: int,
-    lines: list[bytes | bytearray | Reason],
+    lines: list[Line],
     text_key: str,
     id_key: str,
     with_extras: bool | Sequence[str],
@@ -65,23 +59,48 @@ def _batch(
     return make_batch(shard.name, first_row, ids, texts, extras)
 
 
-def split_lines(chunks: Iterator[bytes]) -> Iterator[bytes | bytearray | Reason]:
-    """Yield the lines without their ends; a Reason stands for a line that is blank, too long or cut off.
+def line_groups(chunks: Iterator[bytes], rows: int) -> Iterator[list[Line]]:
+    """Yield the lines without their ends, at most `rows` and about 32 MB at a time.
 
-    Blank lines at the end of the file are no rows.
+    A Reason stands for a line that is blank, too long or cut off. Blank lines at the end of the file are no rows.
     """
-    blanks = 0
-    for line in _physical_lines(chunks):
-        if not isinstance(line, Reason) and (not line or line.isspace()):
-            blanks += 1
+    group: list[Line] = []
+    size = 0
+    for lines in _without_last_blanks(chunks):
+        total = sum(map(len, lines))
+        if len(group) + len(lines) < rows and size + total < BATCH_BYTES:
+            group += lines
+            size += total
             continue
-        for _ in range(blanks):
-            yield Reason.BLANK_LINE
-        blanks = 0
-        yield line
+        for line in lines:
+            group.append(line)
+            size += len(line)
+            if len(group) >= rows or size >= BATCH_BYTES:
+                yield group
+                group, size = [], 0
+    if group:
+        yield group
 
 
-def _physical_lines(chunks: Iterator[bytes]) -> Iterator[bytes | bytearray | Reason]:
+def _without_last_blanks(chunks: Iterator[bytes]) -> Iterator[list[Line]]:
+    blanks = 0
+    for lines in _physical_lines(chunks):
+        if not blanks and not any(not line or line.isspace() for line in lines):
+            yield lines
+            continue
+        kept: list[Line] = []
+        for line in lines:
+            if not line or line.isspace():
+                blanks += 1
+            else:
+                kept += [Reason.BLANK_LINE] * blanks
+                kept.append(line)
+                blanks = 0
+        yield kept
+
+
+def _physical_lines(chunks: Iterator[bytes]) -> Iterator[list[Line]]:
+    """Yield the lines that end in each chunk."""
     rest = bytearray()  # the line that the last chunk left open
     too_long = False
     start = True
@@ -96,16 +115,15 @@ def _physical_lines(chunks: Iterator[bytes]) -> Iterator[bytes | bytearray | Rea
             if len(rest) > MAX_LINE_BYTES:
                 rest, too_long = bytearray(), True
             if others:
-                yield Reason.LINE_TOO_LONG if too_long else rest
-                yield from others[:-1]
+                yield [Reason.LINE_TOO_LONG if too_long else rest, *others[:-1]]
                 rest, too_long = bytearray(others[-1]), False
     except DamagedError as damage:
-        yield damage.reason
+        yield [damage.reason]
         return
     if too_long:
-        yield Reason.LINE_TOO_LONG
+        yield [Reason.LINE_TOO_LONG]
     elif rest:
-        yield rest
+        yield [rest]
 
 
 def parse_line(line: bytes | bytearray) -> dict[str, Any] | Reason:

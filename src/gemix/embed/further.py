@@ -29,7 +29,7 @@ def embed_further(documents: pa.Table, embedder: Embedder, folder: Path, *, seed
     path = space / "config.json"
     try:
         facts = json.loads(path.read_bytes())
-        name, mean, digest = facts["embedder"]["name"], facts["mean"], facts["blake2b"]
+        name, mean, digest = facts["embedder"]["name"], facts["mean"], facts["xxh3"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise GemixError(f"cannot read {path}: {error}") from error
     if name != embedder.name:

@@ -1,6 +1,6 @@
 """Labels into JSON lines: each line keeps its bytes, the new keys come before its last brace."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,8 +8,8 @@ import msgspec
 
 from gemix.corpus.bad_rows import DAMAGE
 from gemix.corpus.compression import read_chunks
-from gemix.corpus.jsonl import parse_line, split_lines
-from gemix.corpus.rows import BATCH_BYTES, Reason, make_batch
+from gemix.corpus.jsonl import Line, line_groups, parse_line
+from gemix.corpus.rows import Reason, make_batch
 from gemix.errors import GemixError
 from gemix.interchange.columns import column_is_taken
 from gemix.interchange.convert import Advance, Labels
@@ -19,7 +19,6 @@ from gemix.interchange.rows import LabelRows
 _ROWS: Final = 1024
 _NO_OBJECT: Final = object()
 _NO_JSON: Final = (Reason.BAD_JSON, Reason.NOT_AN_OBJECT, Reason.INVALID_UTF8)
-Line = bytes | bytearray | Reason
 
 
 def join_lines(labels: Labels, columns: Sequence[str], path: Path, advance: Advance) -> None:
@@ -38,7 +37,7 @@ def join_lines(labels: Labels, columns: Sequence[str], path: Path, advance: Adva
     rows = LabelRows(labels)
     row = 1
     with open_lines(path, shard.format) as file:
-        for lines in _groups(split_lines(read_chunks(shard))):
+        for lines in line_groups(read_chunks(shard), _ROWS):
             ids = [read_id(line, row + i) for i, line in enumerate(lines)]
             table = rows.take(len(lines))
             reasons = table["reason"].to_pylist()
@@ -110,16 +109,3 @@ class _IdReader:
             if name in record:
                 raise column_is_taken(f"{self._path}:{row}", name)
         return record.get(self._id_key)
-
-
-def _groups(lines: Iterator[Line]) -> Iterator[list[Line]]:
-    group: list[Line] = []
-    size = 0
-    for line in lines:
-        group.append(line)
-        size += len(line)
-        if len(group) >= _ROWS or size >= BATCH_BYTES:
-            yield group
-            group, size = [], 0
-    if group:
-        yield group

@@ -194,6 +194,13 @@ def _words(data: Any, position: int, end: int, reading: Reading, found: Any) -> 
             h = (h ^ fold) * _PRIME
             inside = True
             run = _LETTER
+            # ASCII letters that follow need nothing else to be looked at.
+            start, stop = position, min(end, position + min(window - width, 4 * window - read))
+            while position < stop and data[position] < 0x80 and kinds[data[position]] == _LETTER:
+                h = (h ^ np.uint64(folds[data[position]])) * _PRIME
+                position += 1
+            width += position - start
+            read += position - start
             continue
         if inside:
             found[count] = _bucket(h, shift)
