@@ -175,14 +175,18 @@ def serve(connection: Connection, fasttext: Path, hashed: Path | None, out: Path
 def measure(crew: list[Connection], name: str, shards: list[Shard]) -> float:
     """Return the seconds that the processes take for the shards, all together, after each has done one of them."""
     dealt = [shards[i :: len(crew)] for i in range(len(crew))]
-    start = 0.0
-    for tasks in ([own[:1] for own in dealt], dealt):
-        start = time.perf_counter()
-        for connection, task in zip(crew, tasks, strict=True):
-            connection.send((name, task))
-        for connection in crew:
-            connection.recv()
+    together(crew, name, [own[:1] for own in dealt])
+    start = time.perf_counter()
+    together(crew, name, dealt)
     return time.perf_counter() - start
+
+
+def together(crew: list[Connection], name: str, dealt: list[list[Shard]]) -> None:
+    """Have every process do its shards, and wait for all."""
+    for connection, own in zip(crew, dealt, strict=True):
+        connection.send((name, own))
+    for connection in crew:
+        connection.recv()
 
 
 def runs(table: dict[str, tuple[Method, list[str], list[int]]]) -> Iterator[tuple[str, str, int]]:
@@ -218,7 +222,7 @@ def main() -> None:
     parser.add_argument("--fasttext", type=Path, required=True, help="folder of a fasttext student")
     parser.add_argument("--hashed", type=Path, help="folder of a hashed student")
     parser.add_argument("--work", type=Path, required=True, help="where the shards are made")
-    parser.add_argument("--copies", type=int, default=12)
+    parser.add_argument("--copies", type=int, default=8)
     parser.add_argument("--shards", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--without-datatrove", action="store_true")
@@ -239,12 +243,14 @@ def main() -> None:
         processes[-1].start()
         crew.append(ours)
     todo = list(runs(methods(arguments.hashed is not None, with_datatrove)))
+    for name, source, _ in todo:
+        if source == "memory":  # where the texts are from now on
+            together(crew[2:], name, [shards[source]])
     taken: dict[tuple[str, str, int], list[float]] = {run: [] for run in todo}
-    for turn in range(arguments.rounds + 1):
+    for _ in range(arguments.rounds):
         for name, source, count in todo:
-            seconds_taken = measure(crew[2:] if source == "memory" else crew[:count], name, shards[source])
-            if turn:  # in the first, models are loaded, kernels compiled and texts read into memory
-                taken[name, source, count].append(seconds_taken)
+            workers = crew[2:] if source == "memory" else crew[:count]
+            taken[name, source, count].append(measure(workers, name, shards[source]))
     for connection in crew:
         connection.send(None)
     seconds = {run: statistics.median(values) for run, values in taken.items()}

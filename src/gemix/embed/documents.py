@@ -65,7 +65,7 @@ def embed_documents(
     if not documents.num_rows:
         raise GemixError("there are no documents to embed")
     facts = {
-        "format": 1,
+        "format": 2,
         "embedder": embedder.fingerprint(),
         "documents": _hash(documents),
         "rows": documents.num_rows,
@@ -179,7 +179,7 @@ def _finished(folder: Path, facts: dict[str, Any], centre: bool) -> EmbedResult 
     config, path = _read_json(folder / "config.json"), folder / "seed.npy"
     if not config or {**config, **facts, "centre": centre} != config or not path.exists():
         return None
-    if content_hash(path) != config.get("xxh3"):
+    if content_hash(path) != config["xxh3"]:
         return None
     rows = np.setdiff1d(np.arange(facts["rows"]), config["dropped"])
     mean = None if config["mean"] is None else np.array(config["mean"], np.float64)

@@ -42,6 +42,12 @@ class LabelledCorpus:
         """What the labels were made with: text_key, id_key, counter."""
         return next(iter(self.markers.values())).settings
 
+    @property
+    def contents(self) -> list[list[str]]:
+        """Name, hash of the documents and hash of the labels of every shard: equal where both are."""
+        markers = [(shard.name, self.markers[shard.name]) for shard in self.shards]
+        return [[name, marker.input.xxh3, marker.sha256] for name, marker in markers]
+
 
 def open_labels(shards: Sequence[Shard], folder: Path) -> LabelledCorpus:
     """Check that the labels in `folder` are those of `shards` as they are now.

@@ -167,10 +167,7 @@ def _key(corpus: LabelledCorpus, settings: PrepareSettings, targets: Mapping[str
         "settings": _jsonable(settings),
         "names": corpus.names,
         "labels": corpus.settings,
-        "shards": [
-            [shard.name, corpus.markers[shard.name].input.xxh3, corpus.markers[shard.name].sha256]
-            for shard in corpus.shards
-        ],
+        "shards": corpus.contents,
         "targets": [[name, [content_hash(shard.path) for shard in files]] for name, files in targets.items()],
     }
     return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()

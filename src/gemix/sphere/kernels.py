@@ -209,11 +209,7 @@ def sum_near_rows(
             top = _ask(directions, asked, 0, k, x[i], a, shift, scores)
             tops[i] = top
             for j in range(k):
-                gap = top - scores[j] - slack[j]
-                if gap <= far:
-                    if listed < limit:
-                        new_near[at + listed], new_gaps[at + listed] = j, max(gap, 0.0)
-                    listed += 1
+                listed = _list(new_near, new_gaps, at, listed, limit, j, top - scores[j] - slack[j], far)
         cut = top - reach
         kept = 0
         for p in range(count):
@@ -226,11 +222,7 @@ def sum_near_rows(
                     j = restless[r]
                     scores[j], chosen[kept] = new[r], j
                     kept += new[r] >= cut
-                    gap = tops[i] - new[r]
-                    if gap <= far:
-                        if listed < limit:
-                            new_near[at + listed], new_gaps[at + listed] = j, max(gap, 0.0)
-                        listed += 1
+                    listed = _list(new_near, new_gaps, at, listed, limit, j, tops[i] - new[r], far)
         new_starts[i + 1] = at + (listed if listed <= limit else 0)
         if everything or len(restless):
             _nearest_first(new_near, new_gaps, at, new_starts[i + 1])
@@ -298,6 +290,19 @@ def accumulate(total: NDArray[np.float64], part: NDArray[Any]) -> None:
     for k in range(len(total)):
         for c in range(total.shape[1]):
             total[k, c] += part[k, c]
+
+
+@inlined
+def _list(
+    near: NDArray[np.unsignedinteger[Any]], gaps: NDArray[np.uint8], start: int, count: int, limit: int, k: int,
+    gap: float, far: float,
+) -> int:  # fmt: skip
+    """List component k, unless it is far, behind `count` others as long as there is room; return how many are near."""
+    if gap > far:
+        return count
+    if count < limit:
+        near[start + count], gaps[start + count] = k, max(gap, 0.0)
+    return count + 1
 
 
 @inlined

@@ -186,10 +186,7 @@ def _key(mixture: Mixture, corpus: LabelledCorpus, settings: SampleSettings) -> 
         "settings": msgspec.to_builtins(settings),
         "names": corpus.names,
         "labels": corpus.settings,
-        "shards": [
-            [shard.name, corpus.markers[shard.name].input.xxh3, corpus.markers[shard.name].sha256]
-            for shard in corpus.shards
-        ],
+        "shards": corpus.contents,
     }
     return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()
 
