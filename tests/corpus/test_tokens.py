@@ -57,6 +57,13 @@ def test_every_character_is_white_space_or_not_as_python_says():
     assert WhitespaceCounter().count(texts).tolist() == [len(text.split()) for text in texts]
 
 
+def test_white_space_counts_wherever_it_lies():
+    spaces = [*SPACES, "\u2019", "\u2026", "\xa0\u2003", "\u3000\u3001"]
+    texts = [before * n + space + after for n in range(400) for space in spaces for before, after in ("ab", "\xa0c")]
+    texts += [text + "d" * 300 for text in texts]
+    assert WhitespaceCounter().count(texts).tolist() == [len(text.split()) for text in texts]
+
+
 def test_without_a_compiler_the_count_is_the_same(monkeypatch):
     monkeypatch.setattr(tokens, "can_compile", lambda: False)
     assert WhitespaceCounter().count(pa.array(["one two", "", "\u3000a"])).tolist() == [2, 0, 1]

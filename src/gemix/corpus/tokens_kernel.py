@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemix.compiled import compiled
-from gemix.corpus.bytes_kernel import load_eight
+from gemix.corpus.bytes_kernel import copy_bytes, load_eight
 
-_ONES: Final = np.uint64(0x0101010101010101)  # eight bytes
-_HIGH: Final = _ONES << np.uint64(7)
-_FROM_09, _FROM_0E, _FROM_1C, _FROM_21 = (np.uint64(0x80 - n) * _ONES for n in (0x09, 0x0E, 0x1C, 0x21))
+_BLOCK: Final = 128  # bytes looked at together: a few vectors, none of them half full
+_BLANK: Final = np.uint8(0x20)
+_HIGH: Final = np.uint64(0x8080808080808080)
 
 
 @compiled
@@ -26,63 +26,101 @@ def count_words(data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> NDArray[
 
     """
     counts = np.empty(len(offsets) - 1, np.int64)
+    block = np.empty(_BLOCK + 3, np.uint8)
     for i in range(len(counts)):
-        position, end = offsets[i], offsets[i + 1]
+        begin, end = offsets[i], offsets[i + 1]
         count: Any = 0
-        inside = np.uint64(0)  # 0x80 if the last byte belongs to a word
-        while position < end:
-            stop = position + 8
-            if stop <= end:
-                eight = load_eight(data, position)
-                if eight & _HIGH == 0:  # ASCII
-                    words = _words(eight)
-                    starts = words & ~(words << np.uint64(8) | inside)
-                    count += np.int64(((starts >> np.uint64(7)) * _ONES) >> np.uint64(56))
-                    inside = words >> np.uint64(56)
-                    position = stop
-                    continue
-            stop = min(stop, end)
-            while position < stop:
-                length, space = _character(data, position)
-                count += not space and inside == 0
-                inside = np.uint64(0) if space else np.uint64(0x80)
-                position += length
+        wide = False
+        for position in range(begin, end, _BLOCK):
+            reached = wide and _reaches(data, position)
+            whole = begin < position and position + _BLOCK + 2 <= end
+            if not whole:
+                _copy(data, begin, position, end, block)
+            starts, wide = _starts(data, position) if whole else _starts(block, 1)
+            if wide or reached:
+                if whole:
+                    _copy(data, begin, position, end, block)
+                _make_blank(data, begin, position, end, block)
+                starts, _ = _starts(block, 1)
+            count += starts
         counts[i] = count
     return counts
 
 
 @compiled
-def _words(eight: Any) -> Any:
-    """Return 0x80 in each of eight ASCII bytes that is no white space, 0 elsewhere.
+def _starts(data: Any, position: int) -> tuple[int, bool]:
+    """Return how many words begin at the bytes of a block, and whether white space beyond ASCII may begin there.
 
-    To a byte below 0x80 that is at least n, adding 0x80 - n sets the upper bit, and nothing is carried over.
+    All bytes take one path without a branch, of 8-bit numbers and with indices that cannot be negative: the compiler
+    makes vectors of them.
     """
-    controls = (eight + _FROM_09) & ~(eight + _FROM_0E)
-    blanks = (eight + _FROM_1C) & ~(eight + _FROM_21)
-    return ~(controls | blanks) & _HIGH
+    starts, wide = np.uint8(0), np.uint8(0)
+    one, two, three = np.uint64(1), np.uint64(2), np.uint64(3)
+    for i in range(np.uint64(position - 1), np.uint64(position - 1 + _BLOCK)):
+        a, b = data[i], data[i + one]
+        starts = np.uint8(starts + (_is_space(a) & np.uint8(1 - _is_space(b))))
+        wide = np.uint8(wide | _may_be_wide(b, data[i + two], data[i + three]))
+    return int(starts), wide != 0
 
 
 @compiled
-def _is_space(byte: Any) -> bool:
-    return byte == 0x20 or 0x09 <= byte <= 0x0D or 0x1C <= byte <= 0x1F
+def _is_space(byte: Any) -> Any:
+    return np.uint8((byte == _BLANK) | (np.uint8(byte - 9) < np.uint8(5)) | (np.uint8(byte - 0x1C) < np.uint8(4)))
 
 
 @compiled
-def _character(data: NDArray[np.uint8], position: int) -> tuple[int, bool]:
-    """Return how many bytes the character at `position` has and whether it is white space."""
-    lead = data[position]
-    if lead < 0x80:
-        return 1, _is_space(lead)
-    if lead < 0xE0:
-        second = data[position + 1]
-        return 2, lead == 0xC2 and (second == 0x85 or second == 0xA0)
-    if lead >= 0xF0:
-        return 4, False
-    second, third = data[position + 1], data[position + 2]
-    if lead == 0xE2:
-        if second == 0x80:
-            return 3, third <= 0x8A or third == 0xA8 or third == 0xA9 or third == 0xAF
-        return 3, second == 0x81 and third == 0x9F
-    if lead == 0xE1:
-        return 3, second == 0x9A and third == 0x80
-    return 3, lead == 0xE3 and second == 0x80 and third == 0x80
+def _may_be_wide(a: Any, b: Any, c: Any) -> Any:
+    """Return 1 if white space beyond ASCII may begin with these bytes; of its neighbours, quotes and dashes do not."""
+    latin = (a == np.uint8(0xC2)) & ((b == np.uint8(0x85)) | (b == np.uint8(0xA0)))
+    ogham = (a == np.uint8(0xE1)) & (b == np.uint8(0x9A))
+    general = (b == np.uint8(0x80)) & (np.uint8(c & 0xF0) != np.uint8(0x90))
+    general = (a == np.uint8(0xE2)) & (general | (b == np.uint8(0x81)) & (c == np.uint8(0x9F)))
+    ideographic = (a == np.uint8(0xE3)) & (b == np.uint8(0x80))
+    return np.uint8(latin | ogham | general | ideographic)
+
+
+@compiled
+def _copy(data: Any, begin: int, position: int, end: int, block: Any) -> None:
+    """Copy a block, the byte before it and the two behind it, with blanks for what is not in the text."""
+    block[:] = _BLANK
+    first, stop = max(begin, position - 1), min(end, position + _BLOCK + 2)
+    copy_bytes(block, first - position + 1, data, first, stop - first)
+
+
+@compiled
+def _make_blank(data: Any, begin: int, position: int, end: int, block: Any) -> None:
+    """Write blanks over the white space beyond ASCII of a block that was copied."""
+    i, stop = max(begin, position - 3), min(end, position + _BLOCK)
+    while i < stop:
+        if i + 8 <= stop and load_eight(data, i) & _HIGH == 0:
+            i += 8
+            continue
+        for j in range(_wide_space(data, i)):
+            if 0 <= i + j - position + 1 <= _BLOCK:
+                block[i + j - position + 1] = _BLANK
+        i += 1
+
+
+@compiled
+def _reaches(data: Any, position: int) -> bool:
+    """Return whether white space beyond ASCII begins in the three bytes before, of which the text has all."""
+    return _wide_space(data, position - 3) + _wide_space(data, position - 2) + _wide_space(data, position - 1) > 0
+
+
+@compiled
+def _wide_space(data: Any, i: int) -> int:
+    """Return how many bytes the white space beyond ASCII has that begins here; 0 if none does."""
+    a = data[i]
+    if a < 0xC2 or a > 0xE3:
+        return 0
+    b = data[i + 1]
+    if a == 0xC2:
+        return 2 if b == 0x85 or b == 0xA0 else 0
+    if a < 0xE1:
+        return 0
+    c = data[i + 2]
+    if a == 0xE2 and b == 0x80:
+        return 3 if c <= 0x8A or c == 0xA8 or c == 0xA9 or c == 0xAF else 0
+    if a == 0xE2:
+        return 3 if b == 0x81 and c == 0x9F else 0
+    return 3 if (a == 0xE1 and b == 0x9A and c == 0x80) or (a == 0xE3 and b == 0x80 and c == 0x80) else 0

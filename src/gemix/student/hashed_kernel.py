@@ -169,6 +169,24 @@ def _words(data: Any, position: int, end: int, reading: Reading, found: Any) -> 
     while position < end and read < 4 * window:
         code = np.uint64(data[position])
         if code < 0x80:
+            # ASCII, as far as the window has room for whatever comes: no branch depends on what a character is.
+            start = position
+            stop = min(end, position + min(window - width - spaced, 4 * window - read))
+            while position < stop and data[position] < 0x80:
+                byte = data[position]
+                is_letter, is_space = kinds[byte] == _LETTER, kinds[byte] == _SPACE
+                found[count] = _bucket(h, shift)
+                count += inside & (not is_letter)
+                longer = (h ^ np.uint64(folds[byte])) * _PRIME
+                h = longer if is_letter else _START
+                inside = is_letter
+                width += (not is_space) * (1 + spaced)
+                spaced = is_space & (width > 0)
+                position += 1
+            if position > start:
+                read += position - start
+                run = _LETTER
+                continue
             position += 1
         else:
             size = 2 if code < 0xE0 else 3 if code < 0xF0 else 4
@@ -194,13 +212,6 @@ def _words(data: Any, position: int, end: int, reading: Reading, found: Any) -> 
             h = (h ^ fold) * _PRIME
             inside = True
             run = _LETTER
-            # ASCII letters that follow need nothing else to be looked at.
-            start, stop = position, min(end, position + min(window - width, 4 * window - read))
-            while position < stop and data[position] < 0x80 and kinds[data[position]] == _LETTER:
-                h = (h ^ np.uint64(folds[data[position]])) * _PRIME
-                position += 1
-            width += position - start
-            read += position - start
             continue
         if inside:
             found[count] = _bucket(h, shift)
