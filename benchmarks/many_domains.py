@@ -64,7 +64,7 @@ def main() -> None:
     batches = list(read_batches(pages))
     texts = pa.concat_arrays([batch.good_texts for batch in batches])
     learned = texts.slice(0, arguments.documents)
-    validation = np.arange(len(learned)) % 10 == 0
+    parts = np.arange(len(learned)) % 10  # part 0 is for validation
     counter = token_counter("whitespace")
     with tempfile.TemporaryDirectory() as folder:
         pq.write_table(pa.table({"text": texts}), Path(folder) / "pages.parquet", compression="zstd")
@@ -73,7 +73,7 @@ def main() -> None:
         def train(k: int) -> HashedStudent:
             recipe = Recipe(max_epochs=EPOCHS)
             names = [str(i) for i in range(k)]
-            return train_hashed(learned, teachers[k], validation, names, window=Window(), recipe=recipe)
+            return train_hashed(learned, teachers[k], parts, names, window=Window(), recipe=recipe)
 
         def label(k: int) -> None:
             out = Path(folder) / "labels"

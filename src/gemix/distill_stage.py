@@ -27,9 +27,10 @@ def distill(paths: RunFolder, config: RunConfig, shards: list[Shard]) -> "Evalua
     further = _further(paths, config, shards, documents, teacher) if config.student_sample else None
     glossary = None
     if config.student_kind == "hashed":
-        learned = documents.filter(pa.array(~held_out(documents["id"].to_pylist())))
-        texts = learned["text"].to_pylist() + (further.documents["text"].to_pylist() if further else [])
-        glossary = _glossary(paths, config, texts, documents, teacher)
+        learned = documents.filter(pa.array(~held_out(documents["id"].to_pylist()))).select(["id", "text"])
+        if further is not None:
+            learned = pa.concat_tables([learned, further.documents.select(["id", "text"])])
+        glossary = _glossary(paths, config, learned, documents, teacher)
     return train_student(
         lesson,
         [domain.name for domain in load_taxonomy(paths.root / "taxonomy.json").domains],
@@ -73,21 +74,29 @@ def _further(paths: RunFolder, config: RunConfig, shards: list[Shard], seed: pa.
     return Lesson(documents.take(pa.array(result.rows)), _opinions(teacher, vectors))
 
 
-def _glossary(paths: RunFolder, config: RunConfig, texts: list[str], seed: pa.Table, teacher: Any) -> "Glossary | None":
-    """Return what the teacher thinks of the words of `texts`; None where the embedder cannot embed a word."""
-    from gemix.embed import embed_further, make_embedder
-    from gemix.student import Glossary, frequent_words
+def _glossary(
+    paths: RunFolder, config: RunConfig, learned: pa.Table, seed: pa.Table, teacher: Any
+) -> "Glossary | None":
+    """Return what the teacher thinks of the words of documents; None where the embedder cannot embed a word."""
+    from gemix.embed import TokenEmbedder, embed_further, make_embedder
+    from gemix.student import Glossary, frequent_words, read_contexts
 
     if config.embedder.startswith("precomputed:"):
         return None
-    words, frequencies = frequent_words(texts, Window(config.window))
+    ids, texts, window = learned["id"].to_pylist(), learned["text"].to_pylist(), Window(config.window)
+    words, frequencies = frequent_words(texts, window)
     if not words:
         return None
     embedder = make_embedder(config.embedder, workers=config.workers, seed=config.seed)
     table = pa.table({"id": words, "text": words})
     result = embed_further(table, embedder, paths.embeddings / "words", seed=seed, space=paths.embeddings)
     opinions = _opinions(teacher, np.load(result.path, mmap_mode="r"))
-    return Glossary([words[row] for row in result.rows], frequencies[result.rows], opinions)
+    words = [words[row] for row in result.rows]
+    contexts = None
+    if isinstance(embedder, TokenEmbedder):
+        contexts = read_contexts(ids, texts, words, window, embedder.embed_tokens)
+    directions = teacher.concentrations_[:, None] * teacher.mean_directions_
+    return Glossary(words, frequencies[result.rows], opinions, contexts, directions)
 
 
 def _opinions(teacher: Any, vectors: np.ndarray) -> np.ndarray:

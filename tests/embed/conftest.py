@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from embed_data import docstrings
 
 from gemix.embed.minilm import MiniLM
+from gemix.embed.weights import load_minilm
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +26,19 @@ def real_text() -> pa.Table:
     ]
     texts = docstrings(40 - len(odd)) + odd
     return pa.table({"id": [f"doc-{i}" for i in range(len(texts))], "text": texts})
+
+
+@pytest.fixture(scope="session")
+def one_passage(real_text) -> pa.Table:
+    """These texts, the long ones cut after 254 word pieces: no model reads more at once."""
+    _, tokenizer = load_minilm()
+    tokenizer.no_truncation()
+
+    def cut(text: str) -> str:
+        offsets = tokenizer.encode(text, add_special_tokens=False).offsets
+        return text[: offsets[253][1]] if len(offsets) > 254 else text
+
+    return real_text.set_column(1, "text", [[cut(text) for text in real_text["text"].to_pylist()]])
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 import numpy as np
 import onnx
 import pytest
+from embed_data import documents
 
 from gemix.embed.bert import LARGEST_WEIGHT, build_graph
 from gemix.embed.minilm import MiniLM
@@ -8,24 +9,24 @@ from gemix.embed.weights import load_minilm, minilm_folder
 
 
 @pytest.fixture(scope="module")
-def reference(real_text):
+def reference(one_passage):
     """What sentence-transformers makes of the same files."""
     library = pytest.importorskip("sentence_transformers")
     model = library.SentenceTransformer(str(minilm_folder()), device="cpu", local_files_only=True).float()
-    return model.encode(real_text["text"].to_pylist(), normalize_embeddings=True, show_progress_bar=False)
+    return model.encode(one_passage["text"].to_pylist(), normalize_embeddings=True, show_progress_bar=False)
 
 
 @pytest.mark.slow
-def test_fp32_is_the_model(fp32, real_text, reference):
-    x = fp32.embed(real_text)
+def test_fp32_is_the_model(fp32, one_passage, reference):
+    x = fp32.embed(one_passage)
     assert x.dtype == np.float32
-    assert x.shape == (40, 384)
+    assert x.shape == (len(one_passage), 384)
     assert (x * reference).sum(axis=1).min() > 0.99999
 
 
 @pytest.mark.slow
-def test_int8_is_close_to_the_model(int8, real_text, reference):
-    cosines = (int8.embed(real_text) * reference).sum(axis=1)
+def test_int8_is_close_to_the_model(int8, one_passage, reference):
+    cosines = (int8.embed(one_passage) * reference).sum(axis=1)
     assert cosines.mean() > 0.99
     assert cosines.min() > 0.96
 
@@ -44,13 +45,29 @@ def test_a_vector_depends_on_its_document_alone(precision, real_text, request):
         assert np.array_equal(one.embed(real_text.slice(row, 1))[0], together[row])
 
 
-def test_text_beyond_256_word_pieces_is_not_read(int8, real_text):
-    words = ["stone"] * 254  # a word piece each; two more mark beginning and end
-    texts = [" ".join(words), " ".join([*words, "volcano"]), " ".join([*words[:-1], "volcano"])]
-    table = real_text.slice(0, 3).set_column(1, "text", [texts])
-    x = int8.embed(table)
-    assert np.array_equal(x[0], x[1])
-    assert not np.array_equal(x[0], x[2])
+def test_a_long_text_is_the_mean_of_its_passages(int8, real_text):
+    words = ["stone"] * 200 + ["volcano"] * 200 + ["river"] * 200  # a word piece each; a passage has 254 at most
+    texts = [" ".join(words), *(" ".join(words[start : start + 200]) for start in (0, 200, 400)), " ".join(words[:254])]
+    whole, *parts, longest = int8.embed(documents(texts))
+    mean = np.mean(parts, axis=0)
+    np.testing.assert_allclose(whole, mean / np.linalg.norm(mean), atol=1e-6)
+    assert int8.embed(documents([" ".join(words[:255])]))[0] @ longest < 0.999  # two passages: 127 stones, and 73
+
+
+def test_tokens_make_up_their_text(fp32, int8):
+    texts = ["Größe — naïveté!", "", "stone volcano " * 200]
+    vectors = fp32.embed(documents(texts))
+    for text, vector, tokens in zip(texts, vectors, MiniLM("fp32", workers=2).embed_tokens(texts), strict=True):
+        assert tokens.vectors.dtype == np.float32
+        assert tokens.vectors.shape == (len(tokens.starts), 384)
+        if text:
+            mean = tokens.vectors.mean(axis=0)
+            assert mean @ vector / np.linalg.norm(mean) > 0.97  # the two marks are not among them
+            assert [text[start] for start in tokens.starts[:2]] == [text[0], {"G": "ö", "s": "v"}[text[0]]]
+    # Each word piece stands where its passage has it, not where an average does.
+    long = next(int8.embed_tokens([texts[2]]))
+    assert len(long.starts) == 400
+    assert (np.diff(long.starts) > 0).all()
 
 
 def test_rows_are_unit_and_similar_texts_are_near(int8, real_text):

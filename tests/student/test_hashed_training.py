@@ -9,9 +9,9 @@ from support import SUBJECTS
 from gemix.corpus.buffers import text_buffers
 from gemix.corpus.window import Window
 from gemix.student.characters import characters
-from gemix.student.evaluate import held_out
+from gemix.student.contexts import parts_of
 from gemix.student.hashed_kernel import Reading, read_bags
-from gemix.student.hashed_kernel_training import all_logits
+from gemix.student.hashed_kernel_training import document_logits
 from gemix.student.hashed_student import HashedStudent
 from gemix.student.hashed_training import MAX_WEIGHTS, Recipe, bits_for, calibrate, train_hashed
 from gemix.student.words import Glossary
@@ -19,8 +19,9 @@ from gemix.student.words import Glossary
 
 def train(n: int, **options):
     documents, opinions, _ = teach(n)
-    validation = held_out(documents["id"].to_pylist(), 0.2, "validation")
-    return train_hashed(documents["text"], opinions, validation, NAMES, window=Window(300), **options)
+    return train_hashed(
+        documents["text"], opinions, parts_of(documents["id"].to_pylist()), NAMES, window=Window(300), **options
+    )
 
 
 def agreement(student, texts, labels) -> float:
@@ -47,8 +48,7 @@ def test_threads_do_not_change_a_byte(tmp_path):
 @pytest.mark.parametrize("language", list(TOPICS))
 def test_languages_without_spaces(language):
     texts, labels = language_documents(language, 300, seed=0)
-    validation = np.arange(300) % 5 == 0
-    student = train_hashed(texts, opinions_of(labels, 3), validation, ["a", "b", "c"], window=Window(1000))
+    student = train_hashed(texts, opinions_of(labels, 3), np.arange(300) % 5, ["a", "b", "c"], window=Window(1000))
     fresh, truth = language_documents(language, 150, seed=1)
     assert agreement(student, fresh, truth) > 0.9
 
@@ -76,7 +76,7 @@ def test_probabilities_are_calibrated_where_the_teacher_is_unsure():
     student = train_hashed(
         documents["text"].to_pylist()[:1000],
         noisy[learned],
-        held_out([str(i) for i in range(1000)], 0.2),
+        np.arange(1000) % 5,
         NAMES,
         window=Window(300),
     )
@@ -97,8 +97,7 @@ def test_rounding_to_16_bits_keeps_the_labels(monkeypatch):
     monkeypatch.setattr(HashedStudent, "quantised", quantised)
     train(600)
     bags = read_bags(text_buffers(texts), Reading.of(characters(), 300, 18))
-    logits = np.empty((1000, 4), np.float32)
-    all_logits(kept["weights"], kept["bias"].astype(np.float32), *bags, np.arange(1000), logits)
+    logits = document_logits(kept["weights"], kept["bias"].astype(np.float32), bags, np.arange(1000))
     assert np.mean(logits.argmax(axis=1) == labels[:, 0]) >= 0.999
 
 
@@ -122,5 +121,5 @@ def test_the_size_of_the_model_is_bounded(k, bits):
 def test_texts_without_a_word_and_domains_without_a_document():
     texts = ["", "!!!", "apple", "apple pie", "stone", "stone wall"]
     opinions = opinions_of([0, 0, 0, 0, 2, 2], 3)
-    student = train_hashed(texts, opinions, np.arange(6) == 1, ["a", "b", "c"], window=Window(10))
+    student = train_hashed(texts, opinions, np.arange(6) != 1, ["a", "b", "c"], window=Window(10))
     assert agreement(student, ["apple", "stone"], [0, 2]) == 1.0

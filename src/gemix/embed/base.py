@@ -1,8 +1,8 @@
 """What an embedder is, and the two things that all of them need."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,28 @@ class Embedder(Protocol):
 
     def embed(self, documents: pa.Table) -> Vectors:
         """Return float32 unit rows, shape (documents, d); a document that cannot be embedded gets a row of zeros."""
+
+
+class TokenVectors(NamedTuple):
+    """What a model makes of the tokens of one text, each in its context.
+
+    Attributes:
+        starts: the character at which each token begins, (tokens,) int64; marks that the model adds are left out.
+        vectors: (tokens, d) float32, in units of the length of their text's mean: so the vector of the text is their
+            mean, but for the marks.
+
+    """
+
+    starts: npt.NDArray[np.int64]
+    vectors: Vectors
+
+
+@runtime_checkable
+class TokenEmbedder(Protocol):
+    """An embedder whose vector of a text is a mean over its tokens, which can be had, too."""
+
+    def embed_tokens(self, texts: Sequence[str]) -> Iterator[TokenVectors]:
+        """Yield the vectors of the tokens of each text."""
 
 
 def unit_rows(vectors: npt.ArrayLike) -> Vectors:

@@ -25,7 +25,8 @@ _CONTRIB = "com.microsoft"
 def build_graph(weights: Mapping[str, Array], precision: Precision) -> bytes:
     """Return the serialised model.
 
-    Input `ids`: int64 (1, tokens), at most 256 of them. Output `mean`: float32 (1, 384), not normalised.
+    Input `ids`: int64 (1, tokens), at most 256 of them. Outputs, float32: `tokens` (1, tokens, 384), the last layer,
+    and `mean` (1, 384), its mean over all tokens, not normalised.
     Post-norm BERT (Devlin et al. 2019) with exact GELU, mean pooling over all tokens. In int8, the linear layers have
     weights quantised symmetrically per output channel and activations quantised per document; all else stays float32.
     """
@@ -38,7 +39,10 @@ def build_graph(weights: Mapping[str, Array], precision: Precision) -> bytes:
             graph.nodes,
             "minilm",
             [helper.make_tensor_value_info("ids", TensorProto.INT64, [1, "tokens"])],
-            [helper.make_tensor_value_info("mean", TensorProto.FLOAT, [1, 384])],
+            [
+                helper.make_tensor_value_info("tokens", TensorProto.FLOAT, [1, "tokens", 384]),
+                helper.make_tensor_value_info("mean", TensorProto.FLOAT, [1, 384]),
+            ],
             graph.constants,
         ),
         opset_imports=[helper.make_opsetid("", 18), helper.make_opsetid(_CONTRIB, 1)],
@@ -68,6 +72,7 @@ class _Graph:
         x = self.norm(self.node("Add", [words, places], "sum"), "embeddings.LayerNorm")
         for layer in range(LAYERS):
             x = self.layer(x, f"encoder.layer.{layer}.")
+        self.node("Identity", [x], "tokens")
         self.node("ReduceMean", [x, self.constant("tokens_axis", np.ones(1, np.int64))], "mean", keepdims=0)
 
     def layer(self, x: str, at: str) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemix.compiled import compiled
-from gemix.student.hashed_kernel import damping
+from gemix.student.hashed_kernel import Bags, damping
 
 
 class State(NamedTuple):
@@ -100,8 +100,17 @@ def one_epoch(
                 row[c] = kept * row[c] - step * gradient[c]
 
 
+def document_logits(
+    weights: NDArray[np.float32], bias: NDArray[np.float32], bags: Bags, rows: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Return the logits of the documents `rows`, (rows, K) float32."""
+    out = np.empty((len(rows), len(bias)), np.float32)
+    _all_logits(weights, bias, *bags, rows, out)
+    return out
+
+
 @compiled
-def all_logits(weights: Any, bias: Any, ends: Any, buckets: Any, order: Any, out: Any) -> None:
+def _all_logits(weights: Any, bias: Any, ends: Any, buckets: Any, order: Any, out: Any) -> None:
     """Fill in the logits of the documents of `order`, (len(order), K) float32."""
     for i in range(len(order)):
         words = buckets[ends[order[i]] : ends[order[i] + 1]]

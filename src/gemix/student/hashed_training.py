@@ -8,18 +8,17 @@ from numpy.typing import NDArray
 from gemix.corpus.buffers import Texts, text_buffers
 from gemix.corpus.window import Window
 from gemix.progress import progress
+from gemix.student.beginning import Beginning
 from gemix.student.characters import characters
 from gemix.student.hashed_kernel import Bags, Reading, read_bags
-from gemix.student.hashed_kernel_training import State, all_logits, one_epoch
+from gemix.student.hashed_kernel_training import State, document_logits, one_epoch
 from gemix.student.hashed_student import HashedReader, HashedStudent
 from gemix.student.soften import soften
-from gemix.student.words import Glossary, leanings
+from gemix.student.words import Glossary
 
 MAX_BITS: Final = 18
 MAX_WEIGHTS: Final = 1 << 26  # 128 MB as int16: beyond 256 domains, words share buckets more
 _MIN_BITS: Final = 10
-# Of the factor that suits the words' leanings best where nothing is learned on top.
-_SHARE_OF_LEANINGS: Final = 0.5
 
 
 class Recipe(NamedTuple):
@@ -49,7 +48,7 @@ def bits_for(n_domains: int) -> int:
 def train_hashed(
     texts: Texts,
     responsibilities: NDArray[Any],
-    validation: NDArray[np.bool_],
+    parts: NDArray[Any],
     domains: list[str],
     *,
     window: Window,
@@ -59,13 +58,14 @@ def train_hashed(
 ) -> HashedStudent:
     """Train a student; the same arguments give the same bytes.
 
-    A first training leaves the validation documents out: they say after how many epochs to stop, and at which
-    temperature its probabilities are calibrated. The second, on all documents, takes both from it.
+    A first training leaves part 0 of the documents out, the validation documents: they say after how many epochs to
+    stop, and at which temperature its probabilities are calibrated. The second, on all documents, takes both from it.
 
     Args:
         texts: n of them.
         responsibilities: the teacher's, (n, K).
-        validation: documents for stopping and calibration, (n,), but not all; all documents serve where there are none.
+        parts: of the documents, (n,), see `gemix.student.contexts.parts_of`. Some are not in part 0; where none is, all
+            serve for validation.
         domains: K names.
         window: what the student reads of a text.
         seed: of the order of the documents.
@@ -80,15 +80,17 @@ def train_hashed(
     bags = read_bags(text_buffers(texts), reading)
     targets = soften(responsibilities, recipe.temperature).astype(np.float32)
     everything = np.arange(len(targets))
-    learned, kept_back = everything[~validation], everything[validation] if validation.any() else everything
-    prior = _prior(glossary, bags, targets, learned, reading)
-    offsets = _logits(*prior, bags, everything)
+    learned = everything[parts != 0]
+    kept_back = everything[parts == 0] if len(learned) < len(everything) else everything
+    beginning = Beginning(glossary, bags, parts, reading, len(domains))
+    rest = beginning.parts - {0} or beginning.parts
+    beginning.fit(rest, targets)
     with progress("distill", unit="epochs") as advance:
-        trial = _Training(bags, offsets, targets, learned, bits, seed, recipe)
+        trial = _Training(bags, beginning.logits(rest), targets, learned, bits, seed, recipe)
         epochs = trial.until_worse(kept_back, advance)
         temperature = calibrate(trial.logits(kept_back), responsibilities[kept_back])
         del trial  # with K in the hundreds, each holds gigabytes
-        final = _Training(bags, offsets, targets, everything, bits, seed, recipe)
+        final = _Training(bags, beginning.logits(beginning.parts), targets, everything, bits, seed, recipe)
         for _ in range(epochs):
             final.epoch()
             advance(1)
@@ -97,60 +99,14 @@ def train_hashed(
         "documents": len(targets),
         "words": len(glossary.words) if glossary else 0,
         "epochs": epochs,
-        "validation_documents": int(validation.sum()),
+        "words_in_context": bool(glossary and glossary.contexts),
+        "validation_documents": int((parts == 0).sum()),
         "calibration_temperature": temperature,
     }
-    weights, bias = final.state.weights + prior[0], (final.state.bias + prior[1]).astype(np.float64)
+    weights = final.state.weights + beginning.weights(beginning.parts)
+    bias = (final.state.bias + beginning.bias).astype(np.float64)
     reader = HashedReader(window, bits, table)
     return HashedStudent.quantised(weights / np.float32(temperature), bias / temperature, domains, reader, training)
-
-
-def _prior(
-    glossary: Glossary | None, bags: Bags, targets: NDArray[np.float32], rows: NDArray[np.int64], reading: Reading
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return weights (buckets, K) and bias (K,) of a student that knows single words only; zeros without a glossary.
-
-    One factor for all words and the bias are fitted to the targets of the documents `rows`.
-    """
-    k = targets.shape[1]
-    weights, none = np.zeros((1 << reading.bits, k), np.float32), np.zeros(k, np.float32)
-    if glossary is None or not glossary.words:
-        return weights, none
-    # Each word is read as the student reads it. Of two in one bucket the more frequent, which comes first, is kept.
-    own = read_bags(text_buffers(glossary.words), reading)
-    whole = np.flatnonzero(np.diff(own.ends) == 1)[::-1]
-    weights[own.buckets[own.ends[whole]]] = leanings(glossary)[whole]
-    factor, bias = _fit_factor(_logits(weights, none, bags, rows).astype(np.float64), targets[rows])
-    weights *= np.float32(_SHARE_OF_LEANINGS * factor)
-    return weights, bias.astype(np.float32)
-
-
-def _fit_factor(logits: NDArray[np.float64], targets: NDArray[np.float32]) -> tuple[float, NDArray[np.float64]]:
-    """Return a > 0 and b, (K,), for which softmax(a logits + b) has the least cross-entropy to the targets."""
-    from scipy.optimize import minimize
-
-    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        factor = np.exp(parameters[0])
-        z = factor * logits + parameters[1:]
-        z -= z.max(axis=1, keepdims=True)
-        p = np.exp(z)
-        totals = p.sum(axis=1, keepdims=True)
-        slope = (p / totals - targets) / len(z)
-        value = (np.log(totals[:, 0]) - (targets * z).sum(axis=1)).mean()
-        return float(value), np.concatenate([[factor * (slope * logits).sum()], slope.sum(axis=0)])
-
-    start = np.zeros(1 + logits.shape[1])
-    start[0] = -np.log(max(float(logits.std()), 1e-6))
-    found = minimize(loss, start, jac=True, method="L-BFGS-B").x
-    return float(np.exp(found[0])), found[1:]
-
-
-def _logits(
-    weights: NDArray[np.float32], bias: NDArray[np.float32], bags: Bags, rows: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    out = np.empty((len(rows), len(bias)), np.float32)
-    all_logits(weights, bias, *bags, rows, out)
-    return out
 
 
 class _Training:
@@ -176,7 +132,7 @@ class _Training:
         one_epoch(self.state, *self.bags, self.offsets, self.targets, order, rate, decay)
 
     def logits(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        return _logits(self.state.weights, self.state.bias, self.bags, rows) + self.offsets[rows]
+        return document_logits(self.state.weights, self.state.bias, self.bags, rows) + self.offsets[rows]
 
     def until_worse(self, validation: NDArray[np.int64], advance: Any) -> int:
         """Train until the cross-entropy on `validation` falls no more, restore its best state, return its epoch."""

@@ -12,6 +12,7 @@ from gemix.corpus.atomic import write_json
 from gemix.corpus.window import Window
 from gemix.errors import GemixError
 from gemix.student.base import Student
+from gemix.student.contexts import parts_of
 from gemix.student.evaluate import Evaluation, evaluate, held_out
 from gemix.student.words import Glossary
 
@@ -103,10 +104,8 @@ def _train(
         )
     from gemix.student.hashed_training import train_hashed
 
-    validation = held_out(lesson.documents["id"].to_pylist(), purpose="validation")
-    return train_hashed(
-        texts, lesson.responsibilities, validation, domains, window=window, seed=seed, glossary=glossary
-    )
+    parts = parts_of(lesson.documents["id"].to_pylist())
+    return train_hashed(texts, lesson.responsibilities, parts, domains, window=window, seed=seed, glossary=glossary)
 
 
 def _rows(lesson: Lesson, chosen: NDArray[np.bool_]) -> Lesson:

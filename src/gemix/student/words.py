@@ -2,13 +2,17 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gemix.corpus.window import Window
 from gemix.student.characters import Kind, characters
+
+if TYPE_CHECKING:
+    from gemix.student.contexts import Contexts
 
 # Each takes the embedder a fraction of a document's time.
 MAX_WORDS: Final = 50_000
@@ -22,12 +26,16 @@ class Glossary(NamedTuple):
         words: m different words in lower case.
         frequencies: share of the documents that each is in, (m,).
         responsibilities: of the teacher for the word alone, (m, K) float64.
+        contexts: the words as they stand in documents, where the embedder can say what it makes of a token.
+        directions: kappa_k mu_k of the teacher, (K, d); needed with `contexts`.
 
     """
 
     words: Sequence[str]
     frequencies: NDArray[np.float64]
     responsibilities: NDArray[np.float64]
+    contexts: "Contexts | None" = None
+    directions: NDArray[np.float64] | None = None
 
 
 def frequent_words(
@@ -37,13 +45,22 @@ def frequent_words(
 
     Runs of scripts without spaces hold no words and are left out.
     """
-    kinds, folds = characters()
-    letters = dict(enumerate(folds.tolist())) | dict.fromkeys(np.flatnonzero(kinds != Kind.LETTER).tolist(), " ")
     counts: Counter[str] = Counter()
     for text in texts:
-        counts.update(set(window(text).translate(letters).split()))
+        counts.update(set(fold_letters(window(text)).split()))
     kept = sorted((-n, word) for word, n in counts.items() if n > 1 and len(word) <= _LONGEST)[:limit]
     return [word for _, word in kept], np.array([-n for n, _ in kept], np.float64) / max(len(texts), 1)
+
+
+def fold_letters(text: str) -> str:
+    """Return the text, each letter of words in lower case and a blank for every other character."""
+    return text.translate(_letters())
+
+
+@cache
+def _letters() -> dict[int, int]:
+    kinds, folds = characters()
+    return dict(enumerate(folds.tolist())) | dict.fromkeys(np.flatnonzero(kinds != Kind.LETTER).tolist(), ord(" "))
 
 
 def leanings(glossary: Glossary) -> NDArray[np.float32]:
