@@ -9,25 +9,28 @@ from gemix.corpus.jsonl import parse_line
 from gemix.corpus.rows import Batch, Reason, make_batch
 
 
-def by_parser(lines: list[bytes], text_key: str, id_key: str) -> list[tuple]:
+def by_parser(lines: list[bytes], text_key: str, id_key: str) -> tuple[list[tuple], list[dict]]:
     records = [parse_line(line) for line in lines]
     texts = [r if isinstance(r, Reason) else r.pop(text_key, None) for r in records]
     ids = [None if isinstance(r, Reason) else r.pop(id_key, None) for r in records]
-    return rows(make_batch("s", 1, ids, texts))
+    return rows(make_batch("s", 1, ids, texts)), [{} if isinstance(r, Reason) else r for r in records]
 
 
 def rows(batch: Batch) -> list[tuple]:
     return list(zip(*(column.to_pylist() for column in (batch.ids, batch.texts, batch.reasons)), strict=True))
 
 
-def check(lines: list[bytes], text_key: str = "text", id_key: str = "id") -> bool:
+def check(lines: list[bytes], text_key: str = "text", id_key: str = "id", others: tuple[str, ...] = ()) -> bool:
     """Compare the kernel with the parser; return whether it took the lines for plain."""
-    found = parse_plain(lines, text_key, id_key)
+    found = parse_plain(lines, text_key, id_key, others)
     if found is None:
         return False
     for column in found:
         column.validate(full=True)
-    assert rows(make_batch("s", 1, found[1], found[0])) == by_parser(lines, text_key, id_key)
+    expected, records = by_parser(lines, text_key, id_key)
+    assert rows(make_batch("s", 1, found[1], found[0])) == expected
+    for name, column in zip(others, found[2:], strict=True):
+        assert column.to_pylist() == [record.get(name) for record in records]
     return True
 
 
@@ -50,6 +53,16 @@ SEPARATORS = st.sampled_from([(",", ":"), (", ", ": "), ("\t,\r", " : ")])
 def test_plain_json_is_read_as_the_parser_reads_it(records, ascii_only, separators):
     lines = [json.dumps(r, ensure_ascii=ascii_only, separators=separators).encode() for r in records]
     assert check(lines)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(PLAIN, min_size=1, max_size=5), st.sampled_from([("x",), ("x", "other"), ("Text", "text"), ("id", "x")])
+)
+def test_other_columns_are_strings_or_the_parser_reads_them(records, others):
+    lines = [json.dumps(record).encode() for record in records]
+    wanted = [record.get(name) for record in records for name in others if name not in ("text", "id")]
+    assert check(lines, others=others) == all(value is None or isinstance(value, str) for value in wanted)
 
 
 @pytest.mark.parametrize(

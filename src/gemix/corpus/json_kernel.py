@@ -1,4 +1,4 @@
-"""Text and id of JSON lines, taken from the bytes: no Python string, and no value that nobody asked for.
+"""Text, id and a few other columns of JSON lines, from the bytes: no Python string, no value that nobody asked for.
 
 The kernel knows plain JSON only. Whatever it does not know for certain is left to the parser in `jsonl`, which has the
 last word: a batch is read here as a whole or not at all.
@@ -22,6 +22,8 @@ _ODD: Final = -1  # for the other parser
 _WORDS: Final = tuple(np.frombuffer(word, np.uint8) for word in (b"true", b"false", b"null"))
 _QUOTE, _BACKSLASH = np.uint8(ord('"')), np.uint8(ord("\\"))
 _PLACES: Final = np.uint64(0x0001020304050607)
+MAX_OTHERS: Final = 2  # columns beside text and id; the kernel is compiled once for all numbers of them
+_NO_KEY: Final = np.frombuffer(b"\xff", np.uint8)  # is in no UTF-8
 
 
 class _Strings(NamedTuple):
@@ -30,6 +32,13 @@ class _Strings(NamedTuple):
     data: NDArray[np.uint8]
     ends: NDArray[np.int64]
     there: NDArray[np.bool_]
+
+
+class _Wanted(NamedTuple):
+    """Keys and the columns of their values: text, id and the others."""
+
+    keys: tuple[NDArray[np.uint8], ...]
+    columns: tuple[_Strings, ...]
 
 
 class _Bytes(NamedTuple):
@@ -43,26 +52,32 @@ class _Bytes(NamedTuple):
     marks: NDArray[np.uint64]
 
 
-def parse_plain(lines: Sequence[bytes | bytearray], text_key: str, id_key: str) -> tuple[pa.Array, pa.Array] | None:
-    """Return (texts, ids) of the lines, null where the key is missing or null; None if a line is not plain.
+def parse_plain(
+    lines: Sequence[bytes | bytearray], text_key: str, id_key: str, others: Sequence[str] = ()
+) -> list[pa.Array] | None:
+    """Return texts, ids and other columns, null where a key is missing or null; None if a line is not plain.
 
-    Plain is a JSON object in UTF-8 whose text is a string or null and whose id is a string, null or an integer.
+    Plain is a JSON object in UTF-8 whose text and others are strings or null and whose id is a string, null or an
+    integer. There are at most two others; one that is the text or the id is null.
     """
     if max(map(len, lines)) > _LONGEST:
         return None
-    text, identity = (np.frombuffer(key.encode(errors="surrogatepass"), np.uint8) for key in (text_key, id_key))
+    keys = [np.frombuffer(key.encode(errors="surrogatepass"), np.uint8) for key in (text_key, id_key, *others)]
+    unused = MAX_OTHERS - len(others)
     size = sum(map(len, lines))
-    texts, ids = _strings(size, len(lines)), _strings(size, len(lines))
+    columns = [_strings(size, len(lines)) for _ in keys] + [_strings(0, len(lines))] * unused
     row = 0
     for group in _groups(lines):
         data = np.frombuffer(b"\n".join([*group, b"\0"]), np.uint8)
         marks = np.ones(len(data) // 8 * 8 + 8, np.uint8)
         _mark(data, marks)
-        read = _scan(_Bytes(data, marks.view(np.uint64)), text, identity, row, row + len(group), texts, ids)
+        wanted = _Wanted(tuple(keys + [_NO_KEY] * unused), tuple(columns))
+        read = _scan(_Bytes(data, marks.view(np.uint64)), wanted, row, row + len(group))
         if not read or not _is_utf8(data):
             return None
         row += len(group)
-    return _array(texts, pa.large_string()), _array(ids, pa.string())
+    kinds = [pa.large_string(), *[pa.string()] * (len(keys) - 1)]
+    return [_array(column, kind) for column, kind in zip(columns, kinds, strict=False)]
 
 
 def _groups(lines: Sequence[bytes | bytearray]) -> Iterator[list[bytes | bytearray]]:
@@ -106,12 +121,13 @@ def _mark(data: Any, marks: Any) -> None:
 
 
 @compiled
-def _scan(lines: _Bytes, text_key: Any, id_key: Any, first: int, stop: int, texts: _Strings, ids: _Strings) -> bool:
+def _scan(lines: _Bytes, wanted: _Wanted, first: int, stop: int) -> bool:
     """Read all lines, the rows from `first` to `stop`; return whether each is plain."""
     position = 0
     for row in range(first, stop):
-        texts.ends[row + 1], ids.ends[row + 1] = texts.ends[row], ids.ends[row]
-        position = _object(lines, position, text_key, id_key, row, texts, ids)
+        for column in wanted.columns:
+            column.ends[row + 1] = column.ends[row]
+        position = _object(lines, position, wanted, row)
         if position == _ODD or lines.data[position] != ord("\n"):
             return False
         position += 1
@@ -119,8 +135,8 @@ def _scan(lines: _Bytes, text_key: Any, id_key: Any, first: int, stop: int, text
 
 
 @compiled
-def _object(lines: _Bytes, position: int, text_key: Any, id_key: Any, row: int, texts: _Strings, ids: _Strings) -> int:
-    """Read an object of which two values are wanted; return where it and the white space behind it end."""
+def _object(lines: _Bytes, position: int, wanted: _Wanted, row: int) -> int:
+    """Read an object of which some values are wanted; return where it and the white space behind it end."""
     data = lines.data
     position = _skip(data, position)
     if data[position] != ord("{"):
@@ -134,16 +150,15 @@ def _object(lines: _Bytes, position: int, text_key: Any, id_key: Any, row: int, 
         end = _next_mark(lines.marks, position + 1)
         if data[end] != _QUOTE:  # keys have no escapes
             return _ODD
-        is_text = _same(data, position + 1, end, text_key)
-        is_id = not is_text and _same(data, position + 1, end, id_key)
+        column = 0
+        while column < len(wanted.keys) and not _same(data, position + 1, end, wanted.keys[column]):
+            column += 1
         position = _skip(data, end + 1)
         if data[position] != ord(":"):
             return _ODD
         position = _skip(data, position + 1)
-        if is_text:
-            position = _wanted(lines, position, row, texts, False)
-        elif is_id:
-            position = _wanted(lines, position, row, ids, True)
+        if column < len(wanted.keys):
+            position = _wanted(lines, position, row, wanted.columns[column], column == 1)
         else:
             position = _other(lines, position)
         if position == _ODD:

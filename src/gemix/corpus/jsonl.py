@@ -36,12 +36,15 @@ def _batch(
     with_extras: bool | Sequence[str],
 ) -> Batch:
     whole = [line for line in lines if not isinstance(line, Reason)]
-    if not with_extras and len(whole) == len(lines) and can_compile():
-        from gemix.corpus.json_kernel import parse_plain
+    if with_extras is not True and len(whole) == len(lines) and can_compile():
+        from gemix.corpus.json_kernel import MAX_OTHERS, parse_plain
 
-        columns = parse_plain(whole, text_key, id_key)
+        others = list(dict.fromkeys(with_extras or ()))
+        columns = parse_plain(whole, text_key, id_key, others) if len(others) <= MAX_OTHERS else None
         if columns is not None:
-            return make_batch(shard.name, first_row, columns[1], columns[0])
+            rows = zip(*(column.to_pylist() for column in columns[2:]), strict=True)
+            named = [dict(zip(others, row, strict=True)) for row in rows] if others else None
+            return make_batch(shard.name, first_row, columns[1], columns[0], named)
     ids: list[Any] = []
     texts: list[Any] = []
     extras: list[dict[str, Any]] | None = [] if with_extras else None
