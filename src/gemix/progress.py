@@ -17,8 +17,12 @@ class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
         """Return the rate, empty until there is one."""
         speed = task.finished_speed or task.speed
-        digits = 0 if speed and speed >= 10 else 1
-        return Text(f"{speed:,.{digits}f}/s" if speed else "", style="progress.data.speed")
+        return Text(f"{per_second(speed)}/s" if speed else "", style="progress.data.speed")
+
+
+def per_second(speed: float) -> str:
+    """Return a rate for people: whole numbers from 10 on, two digits below."""
+    return f"{speed:,.0f}" if speed >= 10 else f"{speed:.2g}"
 
 
 @contextmanager
@@ -49,5 +53,5 @@ def progress(
         done = bars.tasks[0]
     if not live:
         seconds = done.elapsed or 0.0
-        rate = f", {done.completed / seconds:,.0f}/s" if seconds else ""
+        rate = f", {per_second(done.completed / seconds)}/s" if seconds else ""
         print(f"{description}: {done.completed:,.0f} {unit} in {seconds:.1f} s{rate}", file=sys.stderr)

@@ -180,6 +180,18 @@ def test_no_labels(tmp_path: Path) -> None:
     assert "no labels there" in err
 
 
+def test_labels_of_another_version_are_not_called_missing(labels: Path, tmp_path: Path) -> None:
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(labels, copy)
+    for path in copy.rglob("*.json"):
+        path.write_text(path.read_text().replace('"schema": 3', '"schema": 2'))
+    code, _, err = gemix("stats", copy)
+    assert code == 1
+    assert "the labels there are damaged, or of another version of gemix; make them with `gemix label`" in err
+
+
 def test_other_domains_than_the_names_say(labels: Path, tmp_path: Path) -> None:
     import shutil
 

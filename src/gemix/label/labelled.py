@@ -103,8 +103,11 @@ def other_row(shard: Shard, row: int, document: str, sidecar: Path, label: str) 
 
 def _check(shard: Shard, folder: Path) -> Marker | str:
     """Return the marker of the shard's labels, or what is wrong with them."""
-    marker = read_marker(marker_path(folder, shard.name))
+    path = marker_path(folder, shard.name)
+    marker = read_marker(path)
     sidecar = sidecar_path(folder, shard.name)
+    if marker is None and is_file(path):
+        return f"{path} is damaged, or of another version of gemix"
     if marker is None or not is_file(sidecar):
         return f"no labels ({sidecar} and its marker)"
     if marker.input.name != shard.path.name or not marker.input.matches(shard.path):

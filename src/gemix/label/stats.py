@@ -9,7 +9,8 @@ from typing import Any
 
 from gemix.corpus.atomic import write_json, write_text
 from gemix.corpus.counts import Cells, ColumnCounts
-from gemix.corpus.markers import Marker
+from gemix.corpus.markers import Marker, marker_path
+from gemix.corpus.storage import is_file
 from gemix.errors import GemixError
 from gemix.label.drift import Drift, measure_drift
 from gemix.label.labelled import domain_names
@@ -64,7 +65,9 @@ def read_stats(folder: Path) -> LabelStats:
     found = read_markers(folder, sidecar_names(folder))
     markers = {name: marker for name, marker in found.items() if marker is not None}
     if not markers:
-        raise GemixError(f"{folder}: no labels there; make them with `gemix label` or `gemix run`")
+        unreadable = any(is_file(marker_path(folder, name)) for name in found)
+        what = "the labels there are damaged, or of another version of gemix" if unreadable else "no labels there"
+        raise GemixError(f"{folder}: {what}; make them with `gemix label` or `gemix run`")
     totals = sum_markers(markers)
     names, source = domain_names(folder)
     if len(names) != len(totals.documents):
