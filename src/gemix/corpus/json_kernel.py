@@ -1,32 +1,22 @@
-"""Text, id and a few other columns of JSON lines, from the bytes: no Python string, no value that nobody asked for.
+"""The compiled part of reading JSON lines: a walk over the bytes of plain JSON, see `plain_json`."""
 
-The kernel knows plain JSON only. Whatever it does not know for certain is left to the parser in `jsonl`, which has the
-last word: a batch is read here as a whole or not at all.
-"""
-
-from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from gemix.compiled import compiled
 from gemix.corpus.bytes_kernel import copy_bytes, write_character
 
-_GROUP_BYTES: Final = 1 << 18  # joined and read at a time, while the processor still has them at hand
-_LONGEST: Final = 1 << 24  # line: a longer one would be in memory once more than it must
 _DEPTH: Final = 32  # of nested values
 _DIGITS: Final = 18  # of an integer id; other numbers may have as many characters again
 _ODD: Final = -1  # for the other parser
 _WORDS: Final = tuple(np.frombuffer(word, np.uint8) for word in (b"true", b"false", b"null"))
 _QUOTE, _BACKSLASH = np.uint8(ord('"')), np.uint8(ord("\\"))
 _PLACES: Final = np.uint64(0x0001020304050607)
-MAX_OTHERS: Final = 2  # columns beside text and id; the kernel is compiled once for all numbers of them
-_NO_KEY: Final = np.frombuffer(b"\xff", np.uint8)  # is in no UTF-8
 
 
-class _Strings(NamedTuple):
+class Strings(NamedTuple):
     """Strings one behind the other: their bytes, where each ends, whether it is there."""
 
     data: NDArray[np.uint8]
@@ -34,14 +24,14 @@ class _Strings(NamedTuple):
     there: NDArray[np.bool_]
 
 
-class _Wanted(NamedTuple):
+class Wanted(NamedTuple):
     """Keys and the columns of their values: text, id and the others."""
 
     keys: tuple[NDArray[np.uint8], ...]
-    columns: tuple[_Strings, ...]
+    columns: tuple[Strings, ...]
 
 
-class _Bytes(NamedTuple):
+class Marked(NamedTuple):
     """Lines, each with a line break behind it, and a zero byte, which plain JSON does not hold: all reading ends there.
 
     Byte i of `marks`, eight in a number, is 1 where a string may end or a byte is not itself (quotes, backslashes,
@@ -52,76 +42,15 @@ class _Bytes(NamedTuple):
     marks: NDArray[np.uint64]
 
 
-def parse_plain(
-    lines: Sequence[bytes | bytearray], text_key: str, id_key: str, others: Sequence[str] = ()
-) -> list[pa.Array] | None:
-    """Return texts, ids and other columns, null where a key is missing or null; None if a line is not plain.
-
-    Plain is a JSON object in UTF-8 whose text and others are strings or null and whose id is a string, null or an
-    integer. There are at most two others; one that is the text or the id is null.
-    """
-    if max(map(len, lines)) > _LONGEST:
-        return None
-    keys = [np.frombuffer(key.encode(errors="surrogatepass"), np.uint8) for key in (text_key, id_key, *others)]
-    unused = MAX_OTHERS - len(others)
-    size = sum(map(len, lines))
-    columns = [_strings(size, len(lines)) for _ in keys] + [_strings(0, len(lines))] * unused
-    row = 0
-    for group in _groups(lines):
-        data = np.frombuffer(b"\n".join([*group, b"\0"]), np.uint8)
-        marks = np.ones(len(data) // 8 * 8 + 8, np.uint8)
-        _mark(data, marks)
-        wanted = _Wanted(tuple(keys + [_NO_KEY] * unused), tuple(columns))
-        read = _scan(_Bytes(data, marks.view(np.uint64)), wanted, row, row + len(group))
-        if not read or not _is_utf8(data):
-            return None
-        row += len(group)
-    kinds = [pa.large_string(), *[pa.string()] * (len(keys) - 1)]
-    return [_array(column, kind) for column, kind in zip(columns, kinds, strict=False)]
-
-
-def _groups(lines: Sequence[bytes | bytearray]) -> Iterator[list[bytes | bytearray]]:
-    group: list[bytes | bytearray] = []
-    size = 0
-    for line in lines:
-        if group and size + len(line) > _GROUP_BYTES:
-            yield group
-            group, size = [], 0
-        group.append(line)
-        size += len(line)
-    yield group
-
-
-def _strings(size: int, rows: int) -> _Strings:
-    return _Strings(np.empty(size, np.uint8), np.zeros(rows + 1, np.int64), np.zeros(rows, np.bool_))
-
-
-def _array(strings: _Strings, kind: pa.DataType) -> pa.Array:
-    ends = strings.ends if kind == pa.large_string() else strings.ends.astype(np.int32)
-    there = None if strings.there.all() else pa.py_buffer(np.packbits(strings.there, bitorder="little"))
-    data = strings.data[: strings.ends[-1]]
-    if 2 * len(data) < len(strings.data):
-        data = data.copy()  # the room that was left over is given back
-    return pa.Array.from_buffers(kind, len(strings.there), [there, pa.py_buffer(ends), pa.py_buffer(data)])
-
-
-def _is_utf8(data: NDArray[np.uint8]) -> bool:
-    ends = pa.py_buffer(np.array([0, len(data)], np.int64))
-    try:
-        pa.Array.from_buffers(pa.large_string(), 1, [None, ends, pa.py_buffer(data)]).validate(full=True)
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
 @compiled
-def _mark(data: Any, marks: Any) -> None:
+def mark(data: Any, marks: Any) -> None:
+    """Fill in the marks of the bytes, (bytes,) uint8 both."""
     for i in range(len(data)):
         marks[i] = (data[i] == _QUOTE) | (data[i] == _BACKSLASH) | (data[i] < 0x20)
 
 
 @compiled
-def _scan(lines: _Bytes, wanted: _Wanted, first: int, stop: int) -> bool:
+def scan(lines: Marked, wanted: Wanted, first: int, stop: int) -> bool:
     """Read all lines, the rows from `first` to `stop`; return whether each is plain."""
     position = 0
     for row in range(first, stop):
@@ -135,7 +64,7 @@ def _scan(lines: _Bytes, wanted: _Wanted, first: int, stop: int) -> bool:
 
 
 @compiled
-def _object(lines: _Bytes, position: int, wanted: _Wanted, row: int) -> int:
+def _object(lines: Marked, position: int, wanted: Wanted, row: int) -> int:
     """Read an object of which some values are wanted; return where it and the white space behind it end."""
     data = lines.data
     position = _skip(data, position)
@@ -172,7 +101,7 @@ def _object(lines: _Bytes, position: int, wanted: _Wanted, row: int) -> int:
 
 
 @compiled
-def _wanted(lines: _Bytes, position: int, row: int, strings: _Strings, number: bool) -> int:
+def _wanted(lines: Marked, position: int, row: int, strings: Strings, number: bool) -> int:
     """Keep a string, null or, if `number`, an integer; return where it ends."""
     data = lines.data
     begin = strings.ends[row]  # of a repeated key the last value counts
@@ -199,7 +128,7 @@ def _wanted(lines: _Bytes, position: int, row: int, strings: _Strings, number: b
 
 
 @compiled
-def _other(lines: _Bytes, position: int) -> int:
+def _other(lines: Marked, position: int) -> int:
     """Check a value that nobody wants; return where it ends."""
     data = lines.data
     depth, objects = 0, np.uint64(0)  # bit i: whether the value i levels up is an object
@@ -248,7 +177,7 @@ def _other(lines: _Bytes, position: int) -> int:
 
 
 @compiled
-def _key(lines: _Bytes, position: int) -> int:
+def _key(lines: Marked, position: int) -> int:
     """Check a key and its colon; return where the value begins."""
     if lines.data[position] != _QUOTE:
         return _ODD
@@ -260,7 +189,7 @@ def _key(lines: _Bytes, position: int) -> int:
 
 
 @compiled
-def _pass(lines: _Bytes, position: int) -> int:
+def _pass(lines: Marked, position: int) -> int:
     """Check a string; return where it ends."""
     position = _next_mark(lines.marks, position + 1)
     while lines.data[position] != _QUOTE:
@@ -272,7 +201,7 @@ def _pass(lines: _Bytes, position: int) -> int:
 
 
 @compiled
-def _copy(lines: _Bytes, position: int, out: Any, end: int) -> tuple[int, int]:
+def _copy(lines: Marked, position: int, out: Any, end: int) -> tuple[int, int]:
     """Put what a string stands for behind the first `end` bytes of `out`; return where both end."""
     position += 1
     while True:

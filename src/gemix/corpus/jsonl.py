@@ -37,7 +37,7 @@ def _batch(
 ) -> Batch:
     whole = [line for line in lines if not isinstance(line, Reason)]
     if with_extras is not True and len(whole) == len(lines) and can_compile():
-        from gemix.corpus.json_kernel import MAX_OTHERS, parse_plain
+        from gemix.corpus.plain_json import MAX_OTHERS, parse_plain
 
         others = list(dict.fromkeys(with_extras or ()))
         columns = parse_plain(whole, text_key, id_key, others) if len(others) <= MAX_OTHERS else None

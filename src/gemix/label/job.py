@@ -96,7 +96,7 @@ class Job:
         """
         if not can_compile():
             return
-        from gemix.corpus.json_kernel import parse_plain
+        from gemix.corpus.plain_json import parse_plain
 
         texts = pa.array(["-"], pa.large_string())
         load_student(self.student_folder).predict(texts)  # not `self.student`, which would go to every process

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gemix.corpus.json_kernel import parse_plain
 from gemix.corpus.jsonl import parse_line
+from gemix.corpus.plain_json import parse_plain
 from gemix.corpus.rows import Batch, Reason, make_batch
 
 
