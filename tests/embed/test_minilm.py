@@ -57,7 +57,9 @@ def test_a_long_text_is_the_mean_of_its_passages(int8, real_text):
 def test_tokens_make_up_their_text(fp32, int8):
     texts = ["Größe — naïveté!", "", "stone volcano " * 200]
     vectors = fp32.embed(documents(texts))
-    for text, vector, tokens in zip(texts, vectors, MiniLM("fp32", workers=2).embed_tokens(texts), strict=True):
+    two = MiniLM("fp32", workers=2).embed_tokens(texts)
+    for text, vector, tokens, same in zip(texts, vectors, fp32.embed_tokens(texts), two, strict=True):
+        assert np.array_equal(tokens.vectors, same.vectors)
         assert tokens.vectors.dtype == np.float32
         assert tokens.vectors.shape == (len(tokens.starts), 384)
         if text:

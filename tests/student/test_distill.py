@@ -57,6 +57,18 @@ def test_the_hashed_student_is_the_default_and_knows_the_teachers_words(run):
     assert load_student(run / "student").kind == "hashed"
     assert training(run)["documents"] == 400 - held(run)
     assert training(run)["words"] == len(np.load(run / "embeddings" / "words" / "seed.npy")) > 50
+    assert training(run)["words_in_context"] is False  # of LSA
+
+
+def test_words_are_read_in_context_where_the_embedder_tells_its_tokens(tmp_path):
+    run = make(tmp_path, 60, "minilm")
+    said = gemix("distill", run, "--student-sample", 10, "--workers", "1")
+    assert f"words in context: {70 - held(run)} documents" in said  # none that is held out
+    assert training(run)["words_in_context"] is True
+    model = (run / "student" / "model.safetensors").read_bytes()
+    shutil.rmtree(run / "student")
+    gemix("distill", run, "--workers", "2")
+    assert (run / "student" / "model.safetensors").read_bytes() == model
 
 
 def test_a_fasttext_student_on_demand(run):
