@@ -33,7 +33,11 @@ class RunConfig(BaseModel):
         None, ge=1, description="documents that the teacher reads, chosen by a hash of their ids (default 20,000)"
     )
     sample_tokens: int | None = Field(None, ge=1, description="size of the sample in tokens instead")
-    window: int = Field(1000, ge=1, description="characters of a document that teacher and student read")
+    window: int = Field(
+        1000,
+        ge=1,
+        description="characters of a document that teacher and student read; 3000 tell more of a page and take longer",
+    )
     embedder: str = Field(
         "minilm", description="minilm, minilm:int8, minilm:fp32, lsa, sentence-transformers:NAME or precomputed:PATH"
     )

@@ -38,6 +38,14 @@ def load_eight(_: Any, data: Any, at: Any) -> Any:
 
 
 @compiled
+def is_space(byte: Any) -> Any:
+    """Return 1 for white space of ASCII, else 0, as an 8-bit number."""
+    return np.uint8(
+        (byte == np.uint8(0x20)) | (np.uint8(byte - 9) < np.uint8(5)) | (np.uint8(byte - 0x1C) < np.uint8(4))
+    )
+
+
+@compiled
 def write_character(point: Any, out: Any, end: int) -> int:
     """Write a code point behind the first `end` bytes of `out`, (bytes,) uint8; return where it ends."""
     if point < 0x80:

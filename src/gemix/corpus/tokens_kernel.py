@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemix.compiled import compiled
-from gemix.corpus.bytes_kernel import copy_bytes, load_eight
+from gemix.corpus.bytes_kernel import copy_bytes, is_space, load_eight
 
 _BLOCK: Final = 128  # bytes looked at together: a few vectors, none of them half full
 _BLANK: Final = np.uint8(0x20)
@@ -58,14 +58,9 @@ def _starts(data: Any, position: int) -> tuple[int, bool]:
     one, two, three = np.uint64(1), np.uint64(2), np.uint64(3)
     for i in range(np.uint64(position - 1), np.uint64(position - 1 + _BLOCK)):
         a, b = data[i], data[i + one]
-        starts = np.uint8(starts + (_is_space(a) & np.uint8(1 - _is_space(b))))
+        starts = np.uint8(starts + (is_space(a) & np.uint8(1 - is_space(b))))
         wide = np.uint8(wide | _may_be_wide(b, data[i + two], data[i + three]))
     return int(starts), wide != 0
-
-
-@compiled
-def _is_space(byte: Any) -> Any:
-    return np.uint8((byte == _BLANK) | (np.uint8(byte - 9) < np.uint8(5)) | (np.uint8(byte - 0x1C) < np.uint8(4)))
 
 
 @compiled

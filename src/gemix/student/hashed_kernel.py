@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from gemix.compiled import compiled
 from gemix.corpus.buffers import TextBuffers, fixed
+from gemix.corpus.bytes_kernel import is_space, load_eight
 from gemix.student.characters import Characters, Kind
 
 # FNV-1a over code points, then one multiplication that spreads the result over the upper bits.
@@ -18,6 +19,8 @@ _START: Final = np.uint64(0xCBF29CE484222325)
 _PRIME: Final = np.uint64(0x100000001B3)
 _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
 _FOLD: Final = np.uint64(32)
+_HIGH: Final = np.uint64(0x8080808080808080)
+_BLOCK: Final = np.uint64(128)
 
 _SPACE: Final = int(Kind.SPACE)
 _LETTER: Final = int(Kind.LETTER)
@@ -102,11 +105,13 @@ def predict(
 @compiled
 def _read(data: Any, offsets: Any, reading: Reading, ends: Any, buckets: Any) -> None:
     """Count the words of each text into ends[i + 1]; where there is room for them, write the buckets instead."""
-    found = np.empty(2 * reading.window + 2, np.int32)
+    shift = np.uint64(64 - reading.bits)
+    found, other = _room(reading), _room(reading)
     for i in range(len(offsets) - 1):
-        count = _words(data, offsets[i], offsets[i + 1], reading, found)
+        count = _words(data, offsets[i], offsets[i + 1], reading, found, other)
         if len(buckets):
-            buckets[ends[i] : ends[i + 1]] = found[:count]
+            for j in range(count):
+                buckets[ends[i] + j] = _bucket(found[j], shift)
         else:
             ends[i + 1] = count
 
@@ -114,14 +119,14 @@ def _read(data: Any, offsets: Any, reading: Reading, ends: Any, buckets: Any) ->
 @compiled
 def _predict(data: Any, offsets: Any, reading: Reading, weights: Weights, labels: Any, probabilities: Any) -> None:
     rows, bias = weights.rows, weights.bias
-    k, top = rows.shape[1], labels.shape[1]
-    found = np.empty(2 * reading.window + 2, np.int32)
+    k, top, shift = rows.shape[1], labels.shape[1], np.uint64(64 - reading.bits)
+    found, other = _room(reading), _room(reading)
     sums, logits = np.empty(k, np.int32), np.empty(k, np.float64)
     for i in range(len(offsets) - 1):
-        count = _words(data, offsets[i], offsets[i + 1], reading, found)
+        count = _words(data, offsets[i], offsets[i + 1], reading, found, other)
         sums[:] = 0
         for j in range(count):
-            row = rows[found[j]]
+            row = rows[_bucket(found[j], shift)]
             for c in range(k):
                 sums[c] += row[c]
         factor = weights.scale * damping(count)
@@ -153,13 +158,19 @@ def damping(words: int) -> float:
 
 
 @compiled
-def _words(data: Any, position: int, end: int, reading: Reading, found: Any) -> int:
-    """Write the buckets of a text's words into `found` and return how many there are.
+def _room(reading: Reading) -> Any:
+    """Return room for the hashes of a window's words, at most 2 N: no character begins more than two."""
+    return np.empty(2 * reading.window + 2, np.uint64)
+
+
+@compiled
+def _words(data: Any, position: int, end: int, reading: Reading, found: Any, other: Any) -> int:
+    """Write the hashes of a text's words into `found` and return how many there are; their order is not the text's.
 
     The window is that of `gemix.corpus.window.Window`: of the first 4 N characters, the first N after each run of white
-    space became one space, without the spaces at both ends. At most 2 N words: no character begins more than two.
+    space became one space, without the spaces at both ends. `other` is room to work in.
     """
-    window, shift = reading.window, np.uint64(64 - reading.bits)
+    window = reading.window
     kinds, folds = reading.kinds, reading.folds
     count = read = width = 0
     spaced = False  # white space was read that becomes one character if another follows
@@ -169,22 +180,14 @@ def _words(data: Any, position: int, end: int, reading: Reading, found: Any) -> 
     while position < end and read < 4 * window:
         code = np.uint64(data[position])
         if code < 0x80:
-            # ASCII, as far as the window has room for whatever comes: no branch depends on what a character is.
-            start = position
+            # ASCII, as far as the window has room for whatever comes.
             stop = min(end, position + min(window - width - spaced, 4 * window - read))
-            while position < stop and data[position] < 0x80:
-                byte = data[position]
-                is_letter, is_space = kinds[byte] == _LETTER, kinds[byte] == _SPACE
-                found[count] = _bucket(h, shift)
-                count += inside & (not is_letter)
-                longer = (h ^ np.uint64(folds[byte])) * _PRIME
-                h = longer if is_letter else _START
-                inside = is_letter
-                width += (not is_space) * (1 + spaced)
-                spaced = is_space & (width > 0)
-                position += 1
-            if position > start:
-                read += position - start
+            stop = _ascii_end(data, position, stop)
+            if position < stop:
+                width, spaced = _widths(data, position, stop, width, spaced)
+                count, h, inside = _ascii_words(data, position, stop, reading, found, other, count, h, inside)
+                read += stop - position
+                position = stop
                 run = _LETTER
                 continue
             position += 1
@@ -214,33 +217,107 @@ def _words(data: Any, position: int, end: int, reading: Reading, found: Any) -> 
             run = _LETTER
             continue
         if inside:
-            found[count] = _bucket(h, shift)
+            found[count] = h
             count += 1
             h, inside = _START, False
         if kind != run:
             before = before_that = np.uint64(0)
             run = kind
         if kind == _IDEOGRAPH:
-            found[count] = _bucket((_START ^ fold) * _PRIME, shift)
+            found[count] = (_START ^ fold) * _PRIME
             count += 1
             if before:
-                found[count] = _bucket((((_START ^ before) * _PRIME) ^ fold) * _PRIME, shift)
+                found[count] = (((_START ^ before) * _PRIME) ^ fold) * _PRIME
                 count += 1
             before = fold
         elif kind == _SYLLABLE:
             if before:
-                pair = (((_START ^ before) * _PRIME) ^ fold) * _PRIME
-                found[count] = _bucket(pair, shift)
+                found[count] = (((_START ^ before) * _PRIME) ^ fold) * _PRIME
                 count += 1
                 if before_that:
-                    triple = (((((_START ^ before_that) * _PRIME) ^ before) * _PRIME) ^ fold) * _PRIME
-                    found[count] = _bucket(triple, shift)
+                    found[count] = (((((_START ^ before_that) * _PRIME) ^ before) * _PRIME) ^ fold) * _PRIME
                     count += 1
             before_that, before = before, fold
     if inside:
-        found[count] = _bucket(h, shift)
+        found[count] = h
         count += 1
     return count
+
+
+@compiled
+def _ascii_end(data: Any, position: int, stop: int) -> int:
+    """Return where the ASCII that begins at `position` ends."""
+    while position + 8 <= stop and load_eight(data, position) & _HIGH == 0:
+        position += 8
+    while position < stop and data[position] < 0x80:
+        position += 1
+    return position
+
+
+@compiled
+def _widths(data: Any, position: int, stop: int, width: int, spaced: bool) -> tuple[int, bool]:
+    """Return how wide the window is behind some ASCII, and whether white space is pending."""
+    while width == 0 and position < stop and is_space(data[position]):
+        position += 1
+    if position == stop:
+        return width, spaced
+    width += 1 + spaced if not is_space(data[position]) else 0
+    one = np.uint64(1)
+    begin, last = np.uint64(position), np.uint64(stop - 1)
+    while begin + _BLOCK <= last:
+        grown: Any = np.uint8(0)
+        for i in range(begin, begin + _BLOCK):
+            blank = is_space(data[i + one])
+            grown = np.uint8(grown + np.uint8(1 - blank) + (is_space(data[i]) & np.uint8(1 - blank)))
+        width += grown
+        begin += _BLOCK
+    for i in range(begin, last):
+        if not is_space(data[i + one]):
+            width += 1 + is_space(data[i])
+    return width, is_space(data[stop - 1]) != 0
+
+
+@compiled
+def _ascii_words(
+    data: Any, position: int, stop: int, reading: Reading, found: Any, other: Any, count: int, h: Any, inside: bool
+) -> tuple[int, Any, bool]:
+    """Hash the words of some ASCII; return how many there are now, and the hash of a word that may go on.
+
+    A hash waits for the one before, so two halves are hashed side by side.
+    """
+    kinds, folds = reading.kinds, reading.folds
+    middle = position + (stop - position) // 2
+    while middle < stop and kinds[data[middle]] == _LETTER:
+        middle += 1
+    half = min(middle - position, stop - middle)
+    count2: Any = 0
+    h2, inside2 = _START, False
+    for i in range(np.uint64(position), np.uint64(position + half)):
+        byte, byte2 = data[i], data[i + np.uint64(middle - position)]
+        found[count], other[count2] = h, h2
+        h, inside, count = _after(byte, kinds, folds, h, inside, count)
+        h2, inside2, count2 = _after(byte2, kinds, folds, h2, inside2, count2)
+    for i in range(np.uint64(position + half), np.uint64(middle)):
+        found[count] = h
+        h, inside, count = _after(data[i], kinds, folds, h, inside, count)
+    if middle == stop:
+        return count, h, inside
+    found[count] = h
+    count += inside
+    for i in range(np.uint64(middle + half), np.uint64(stop)):
+        other[count2] = h2
+        h2, inside2, count2 = _after(data[i], kinds, folds, h2, inside2, count2)
+    for j in range(count2):
+        found[count + j] = other[j]
+    return count + count2, h2, inside2
+
+
+@compiled
+def _after(byte: Any, kinds: Any, folds: Any, h: Any, inside: bool, count: int) -> tuple[Any, bool, int]:
+    """Return hash, whether inside of a word, and number of words after a character; no branch depends on what it is."""
+    letter = kinds[byte] == _LETTER
+    longer = (h ^ np.uint64(folds[byte])) * _PRIME
+    return longer if letter else _START, letter, count + (inside & (not letter))
 
 
 @compiled
