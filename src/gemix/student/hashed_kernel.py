@@ -20,7 +20,7 @@ _PRIME: Final = np.uint64(0x100000001B3)
 _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
 _FOLD: Final = np.uint64(32)
 _HIGH: Final = np.uint64(0x8080808080808080)
-_BLOCK: Final = np.uint64(128)
+_BLOCK: Final = np.uint64(32)
 
 _SPACE: Final = int(Kind.SPACE)
 _LETTER: Final = int(Kind.LETTER)
