@@ -1,7 +1,7 @@
 """What text by language models does to a partition: pages alone, and pages with more and more of it mixed in.
 
-    gemix embed PAGES.jsonl.zst --out pages/ --sample 100000
-    gemix embed SYNTHETIC.jsonl.zst --out synthetic/ --sample 100000
+    gemix embed PAGES.jsonl.zst --out pages/ --sample 100000 --window 1000
+    gemix embed SYNTHETIC.jsonl.zst --out synthetic/ --sample 100000 --window 1000
     python benchmarks/contamination.py pages/ synthetic/ --group prompt --topic topic --out docs/tables/contamination.md
 
 `--group` is the column of the synthetic text that says which documents answer one prompt; documents without it are a

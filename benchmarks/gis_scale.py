@@ -1,6 +1,6 @@
 """The influence score of one domain of a million documents: time, memory, and what the approximate search costs.
 
-    gemix run PAGES.jsonl.zst --out run/
+    gemix run PAGES.jsonl.zst --out run/ --window 1000
     python benchmarks/gis_scale.py run/ PAGES.jsonl.zst --work /tmp --out docs/tables/gis_scale.md
 
 Two kinds of rows. Passages: LSA vectors, 384 dimensions, of the 300-character passages of PAGES. Enlarged: the run's

@@ -73,7 +73,7 @@ def main() -> None:
         def train(k: int) -> HashedStudent:
             recipe = Recipe(max_epochs=EPOCHS)
             names = [str(i) for i in range(k)]
-            return train_hashed(learned, teachers[k], parts, names, window=Window(), recipe=recipe)
+            return train_hashed(learned, teachers[k], parts, names, window=Window(1000), recipe=recipe)
 
         def label(k: int) -> None:
             out = Path(folder) / "labels"

@@ -1,6 +1,6 @@
 """Does the mixture help? Mixtures that small proxies find, judged by larger ones on text that the search has not seen.
 
-    gemix run PAGES.jsonl.zst --out run/
+    gemix run PAGES.jsonl.zst --out run/ --window 1000
     python benchmarks/mixtures.py run/ PAGES.jsonl.zst --work work/ --out docs/tables/mixtures.md
 
 Finished pieces are kept in `--work`, so a stopped call goes on; a call with all seeds makes the table of what calls

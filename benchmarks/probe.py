@@ -1,7 +1,7 @@
 """Predictability and reach of mixing over partitions: clusterers, human labels, chance; and what moves them.
 
-    gemix run PAGES.jsonl.zst --out run/
-    gemix embed PAGES.jsonl.zst --out lsa/ --embedder lsa
+    gemix run PAGES.jsonl.zst --out run/ --window 1000
+    gemix embed PAGES.jsonl.zst --out lsa/ --embedder lsa --window 1000
     python benchmarks/probe.py run/ --lsa lsa/ --label topic --work work/ --out docs/tables/probe.md
 
 Measurements are kept in `--work`: a stopped call goes on, and `--sections` makes a part of the table. The documents,

@@ -1,6 +1,6 @@
 """How well a few representatives stand for their domain, by what chose them: the ablation of the influence score.
 
-    gemix run PAGES.jsonl.zst --out run/
+    gemix run PAGES.jsonl.zst --out run/ --window 1000
     python benchmarks/representatives.py run/ --label topic --out docs/tables/representatives.md
 
 Each seed splits the documents in two. A teacher is fitted to one half and representatives are chosen there; everything

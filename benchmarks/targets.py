@@ -1,6 +1,6 @@
 """Uniform, tempered and natural targets against human topics, on the pages as they are and on Zipf-skewed resamples.
 
-    gemix run PAGES.jsonl.zst --out run/
+    gemix run PAGES.jsonl.zst --out run/ --window 1000
     python benchmarks/targets.py run/ --label topic --out docs/tables/targets.md
 
 A rare topic (the smaller half) keeps a domain of its own where it is the most frequent topic of some domain.

@@ -126,12 +126,12 @@ def main() -> None:
     parser.add_argument("--embedders", nargs="+", default=["minilm", "lsa"])
     parser.add_argument("--clusters", type=int, default=24)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--window", type=int, default=1000)
+    parser.add_argument("--window", type=int, default=3000)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
 
     lines = [
-        f"K = {arguments.clusters}, lambda = {BALANCE:g}, {arguments.seeds} seeds, float64. Smallest and largest "
+        f"K = {arguments.clusters}, lambda = {BALANCE:g}, window {arguments.window}, {arguments.seeds} seeds, float64. Smallest and largest "
         "cluster are the worst over the seeds, counted in documents; gap and smallest step (relative to F) too; the "
         "other figures are means. An infinite gap certifies nothing. "
         f"Python {platform.python_version()}, NumPy {np.__version__}, {platform.machine()}.",

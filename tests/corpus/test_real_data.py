@@ -27,5 +27,5 @@ def test_real_files_are_read_without_loss(name, rows, columns):
         seen.update(*batch.extras)
         ids.update(batch.ids.to_pylist())
     assert (len(ids), seen) == (rows, columns)
-    sample = sample_seed([shard], documents=500, window=Window(), counter=WhitespaceCounter())
+    sample = sample_seed([shard], documents=500, window=Window(1000), counter=WhitespaceCounter())
     assert (len(sample.table), sample.shards[0].documents, sample.bad.total) == (500, rows, 0)

@@ -32,7 +32,7 @@ class FakeStudent:
 
     kind = "fake"
     domains = DOMAINS
-    normaliser = Normaliser(Window())
+    normaliser = Normaliser(Window(1000))
 
     def __init__(self, watch: Callable[[Sequence[str]], None] = lambda texts: None) -> None:
         self.watch = watch
@@ -85,7 +85,7 @@ def save_student(folder: Path, seed: int) -> Path:
     rng = random.Random(1)
     labels = [i % 3 for i in range(3000)]
     examples = [(label, " ".join(rng.choices(WORDS[DOMAINS[label]], k=9))) for label in labels]
-    FastTextStudent.train(examples, DOMAINS, Normaliser(Window()), seed=seed).save(folder)
+    FastTextStudent.train(examples, DOMAINS, Normaliser(Window(1000)), seed=seed).save(folder)
     return folder
 
 
@@ -104,7 +104,7 @@ def temporary_files(folder: Path) -> list[Path]:
 
 def save_hashed_student(folder: Path) -> Path:
     """Make a hashed student with random weights."""
-    reader = HashedReader(Window(), 8, characters())
+    reader = HashedReader(Window(1000), 8, characters())
     weights = np.random.default_rng(0).normal(size=(1 << 8, len(DOMAINS))).astype(np.float32)
     HashedStudent.quantised(weights, np.zeros(len(DOMAINS)), DOMAINS, reader, {}).save(folder)
     return folder

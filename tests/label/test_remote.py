@@ -264,6 +264,6 @@ def test_the_seed_sample_reads_urls(remote: str, shards: list[Shard]) -> None:
     from gemix.corpus.seed import sample_seed
     from gemix.corpus.window import Window
 
-    options = {"documents": 200, "seed": 0, "window": Window(), "counter": token_counter("whitespace")}
+    options = {"documents": 200, "seed": 0, "window": Window(1000), "counter": token_counter("whitespace")}
     there, here = (sample_seed(of, **options) for of in (resolve_shards([remote]), shards))  # type: ignore[arg-type]
     assert there.table.equals(here.table)

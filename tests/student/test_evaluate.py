@@ -10,7 +10,7 @@ class Scripted:
     """A student that says what it is told: texts are its ranked domains."""
 
     kind = "scripted"
-    normaliser = Normaliser(Window())
+    normaliser = Normaliser(Window(1000))
     domains = ("a", "b", "c", "d")
 
     def __init__(self, probability=1.0):

@@ -213,7 +213,7 @@ def test_a_quantised_student_is_left_to_fasttext_and_it_says_so(grams, tmp_path,
     model = fasttext.load_model(str(grams))
     model.quantize(input=str(grams.parent / "train.txt"))
     model.save_model(str(tmp_path / "model.bin"))
-    student = FastTextStudent(tmp_path / "model.bin", list("abcdefg"), Normaliser(Window()), {})
+    student = FastTextStudent(tmp_path / "model.bin", list("abcdefg"), Normaliser(Window(1000)), {})
     (record,) = caplog.records
     assert "quantised" in record.message
     lines = ["sea seas w1", "w2 w3"]

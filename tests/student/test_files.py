@@ -15,7 +15,7 @@ from gemix.student.normaliser import Normaliser
 def saved(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("student")
     examples = [(0, "sun moon star"), (1, "fish whale shark")] * 50
-    FastTextStudent.train(examples, ["sky", "sea"], Normaliser(Window())).save(folder)
+    FastTextStudent.train(examples, ["sky", "sea"], Normaliser(Window(1000))).save(folder)
     return folder
 
 

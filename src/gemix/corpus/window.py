@@ -10,7 +10,7 @@ class Window:
     Only the first `4 * characters` raw characters are looked at, so that a huge document costs no more than a long one.
     """
 
-    characters: int = 1000
+    characters: int
 
     def __call__(self, text: str) -> str:
         """Return the window of `text`."""
