@@ -132,8 +132,8 @@ def main() -> None:
 
     lines = [
         f"K = {arguments.clusters}, lambda = {BALANCE:g}, window {arguments.window}, {arguments.seeds} seeds, float64. "
-        "Smallest and largest cluster are the worst over the seeds, counted in documents; gap and smallest step (relative to F) too; the "
-        "other figures are means. An infinite gap certifies nothing. "
+        "Smallest and largest cluster are the worst over the seeds, counted in documents; gap and smallest step "
+        "(relative to F) too; the other figures are means. An infinite gap certifies nothing. "
         f"Python {platform.python_version()}, NumPy {np.__version__}, {platform.machine()}.",
     ]
     for embedder in arguments.embedders:
