@@ -70,6 +70,15 @@ def test_it_reads_the_window_and_nothing_else(texts, window):
     assert buckets(texts, window) == expected
 
 
+LONG = st.lists(st.text("aAbB09 \n\x1c.-É’中", max_size=20) | st.text("ab c", max_size=200), max_size=12).map("".join)
+
+
+@settings(deadline=None, max_examples=300)
+@given(LONG, st.integers(1, 1500))
+def test_long_texts_are_read_in_pieces_and_halves(text, window):
+    assert buckets([text], window) == [[hash_of(word) for word in words_of(Window(window)(text))]]
+
+
 def test_words_are_lower_case_runs_of_letters_and_digits():
     assert words_of("Don’t SHOUT_at “Émile”, 24h…") == ["don", "t", "shout", "at", "émile", "24h"]
     assert buckets(["CAFÉ Ärger ΛΌΓΟΣ МОСКВА"]) == buckets(["café, ärger; λόγος — москва"])

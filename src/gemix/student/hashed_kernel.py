@@ -165,7 +165,7 @@ def _room(reading: Reading) -> Any:
 
 @compiled
 def _words(data: Any, position: int, end: int, reading: Reading, found: Any, other: Any) -> int:
-    """Write the hashes of a text's words into `found` and return how many there are; their order is not the text's.
+    """Write the hashes of a text's words into `found` and return how many there are.
 
     The window is that of `gemix.corpus.window.Window`: of the first 4 N characters, the first N after each run of white
     space became one space, without the spaces at both ends. `other` is room to work in.
