@@ -72,9 +72,9 @@ class Bench:
         words, frequencies = frequent_words(texts, self.window)
         position = {word: i for i, word in enumerate(self.words)}
         vectors = self.word_vectors[[position[word] for word in words]]
-        contexts = read_contexts(ids, texts, words, self.window, self.embed_tokens)
         directions = teacher.concentrations_[:, None] * teacher.mean_directions_
-        return Glossary(words, frequencies, teacher.predict_proba(vectors), contexts, directions)
+        contexts = read_contexts(ids, texts, words, self.window, self.embed_tokens, directions)
+        return Glossary(words, frequencies, teacher.predict_proba(vectors), contexts)
 
     def embed_tokens(self, texts: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield what the embedder makes of the tokens of each text, and remember it."""

@@ -94,9 +94,9 @@ def _glossary(
     words = [words[row] for row in result.rows]
     contexts = None
     if isinstance(embedder, TokenEmbedder):
-        contexts = read_contexts(ids, texts, words, window, embedder.embed_tokens)
-    directions = teacher.concentrations_[:, None] * teacher.mean_directions_
-    return Glossary(words, frequencies[result.rows], opinions, contexts, directions)
+        directions = teacher.concentrations_[:, None] * teacher.mean_directions_
+        contexts = read_contexts(ids, texts, words, window, embedder.embed_tokens, directions)
+    return Glossary(words, frequencies[result.rows], opinions, contexts)
 
 
 def _opinions(teacher: Any, vectors: np.ndarray) -> np.ndarray:

@@ -43,7 +43,7 @@ def test_parts_follow_the_id_and_the_first_is_for_validation():
 
 def test_tokens_are_added_up_by_word_and_part():
     texts = [["Ada’s CAFÉ, a cat", "the cat", "ada"][i % 3] for i in range(200)]
-    found = read_contexts(IDS, texts, ["cat", "ada", "café", "dog"], Window(14), embed_tokens)
+    found = read_contexts(IDS, texts, ["cat", "ada", "café", "dog"], Window(14), embed_tokens, np.eye(3))
     parts = parts_of(IDS)
     for part in range(5):
         own = [text[:14] for text, p in zip(texts, parts, strict=True) if p == part]
@@ -63,8 +63,8 @@ def test_only_the_first_documents_by_a_hash_of_the_id_are_read(monkeypatch):
     monkeypatch.setattr(module, "MAX_DOCUMENTS", 30)
     texts = [f"word{i}" for i in range(200)]
     words = texts
-    forwards = read_contexts(IDS, texts, words, Window(100), embed_tokens)
-    backwards = read_contexts(IDS[::-1], texts[::-1], words, Window(100), embed_tokens)
+    forwards = read_contexts(IDS, texts, words, Window(100), embed_tokens, np.eye(3))
+    backwards = read_contexts(IDS[::-1], texts[::-1], words, Window(100), embed_tokens, np.eye(3))
     assert (forwards.counts.sum(axis=0) > 0).sum() == 30
     assert np.array_equal(forwards.counts, backwards.counts)
     assert np.array_equal(forwards.sums, backwards.sums)
@@ -72,14 +72,15 @@ def test_only_the_first_documents_by_a_hash_of_the_id_are_read(monkeypatch):
 
 def test_leanings_are_mean_products_with_the_directions():
     rng = np.random.default_rng(0)
-    contexts = Contexts(rng.normal(size=(5, 7, 3)).astype(np.float32), rng.integers(1, 9, (5, 7)))
+    sums, counts = rng.normal(size=(5, 7, 3)).astype(np.float32), rng.integers(1, 9, (5, 7))
     directions = rng.normal(size=(4, 3))
+    contexts = Contexts(sums, counts, directions)
     sums, counts = contexts.sums[[1, 3]].sum(axis=0), contexts.counts[[1, 3]].sum(axis=0)
     means = (sums - counts[:, None] * sums.sum(axis=0) / counts.sum()) / (counts + 0.5)[:, None]
-    found = contexts.leanings(directions, [1, 3])
+    found = contexts.leanings([1, 3])
     np.testing.assert_allclose(found, means @ (directions - directions.mean(axis=0)).T, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(found.sum(axis=1), 0, atol=1e-4)  # they favour no domain
-    assert not contexts.leanings(directions, []).any()
+    assert not contexts.leanings([]).any()
 
 
 def test_a_document_does_not_see_what_it_said_itself():
@@ -91,9 +92,8 @@ def test_a_document_does_not_see_what_it_said_itself():
     sums, counts = np.zeros((5, 200, 3), np.float32), np.zeros((5, 200), np.int64)
     sums[parts, np.arange(200)] = rng.normal(size=(200, 3))
     counts[parts, np.arange(200)] = 1
-    glossary = Glossary(
-        words, np.full(200, 1.0), np.full((200, 2), 0.5), Contexts(sums, counts), np.array([[1.0, 0, 0], [-1.0, 0, 0]])
-    )
+    contexts = Contexts(sums, counts, np.array([[1.0, 0, 0], [-1.0, 0, 0]]))
+    glossary = Glossary(words, np.full(200, 1.0), np.full((200, 2), 0.5), contexts)
     reading = Reading.of(characters(), 100, 18)
     # The last is a copy of the first under another id, in another part.
     other = int(np.flatnonzero(parts != parts[0])[0])
@@ -122,11 +122,11 @@ def test_words_in_context_teach_words_that_are_rare():
 
     ids, texts = documents["id"].to_pylist(), documents["text"].to_pylist()
     words, frequencies = frequent_words(texts, Window(300))
-    contexts = read_contexts(ids, texts, words, Window(300), by_subject)
+    contexts = read_contexts(ids, texts, words, Window(300), by_subject, 9 * np.eye(4))
     even = np.full((len(words), 4), 0.25)
     fresh, truth, _ = teach(400, seed=1)
     agreement = {}
-    for name, known in (("nothing", None), ("contexts", Glossary(words, frequencies, even, contexts, 9 * np.eye(4)))):
+    for name, known in (("nothing", None), ("contexts", Glossary(words, frequencies, even, contexts))):
         student = train_hashed(texts, opinions, parts_of(ids), NAMES, window=Window(300), glossary=known)
         agreement[name] = np.mean(student.predict(fresh["text"])[0][:, 0] == truth.argmax(axis=1))
         assert student.training["words_in_context"] == (known is not None)

@@ -1,6 +1,6 @@
 """Bytes, copied and written by compiled code."""
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numba import types
@@ -8,6 +8,8 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from gemix.compiled import compiled
+
+_HIGH: Final = np.uint64(0x8080808080808080)
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -35,6 +37,12 @@ def load_eight(_: Any, data: Any, at: Any) -> Any:
         return loaded
 
     return types.uint64(data, types.intp), generate
+
+
+@compiled
+def eight_ascii(data: Any, at: Any) -> bool:
+    """Return whether data[at : at + 8], of (bytes,) uint8, is ASCII."""
+    return load_eight(data, at) & _HIGH == 0
 
 
 @compiled

@@ -4,13 +4,14 @@ The kernel knows plain JSON only. Whatever it does not know for certain is left 
 last word: a batch is read here as a whole or not at all.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from gemix.corpus.groups import sized_groups
 from gemix.corpus.json_kernel import Marked, Strings, Wanted, mark, scan
 
 MAX_OTHERS: Final = 2  # columns beside text and id; the kernel is compiled once for all numbers of them
@@ -33,30 +34,18 @@ def parse_plain(
     unused = MAX_OTHERS - len(others)
     size = sum(map(len, lines))
     columns = [_strings(size, len(lines)) for _ in keys] + [_strings(0, len(lines))] * unused
+    wanted = Wanted(tuple(keys + [_NO_KEY] * unused), tuple(columns))
     row = 0
-    for group in _groups(lines):
+    for group in sized_groups(lines, _GROUP_BYTES):
         data = np.frombuffer(b"\n".join([*group, b"\0"]), np.uint8)
         marks = np.ones(len(data) // 8 * 8 + 8, np.uint8)
         mark(data, marks)
-        wanted = Wanted(tuple(keys + [_NO_KEY] * unused), tuple(columns))
         read = scan(Marked(data, marks.view(np.uint64)), wanted, row, row + len(group))
         if not read or not _is_utf8(data):
             return None
         row += len(group)
     kinds = [pa.large_string(), *[pa.string()] * (len(keys) - 1)]
     return [_array(column, kind) for column, kind in zip(columns, kinds, strict=False)]
-
-
-def _groups(lines: Sequence[bytes | bytearray]) -> Iterator[list[bytes | bytearray]]:
-    group: list[bytes | bytearray] = []
-    size = 0
-    for line in lines:
-        if group and size + len(line) > _GROUP_BYTES:
-            yield group
-            group, size = [], 0
-        group.append(line)
-        size += len(line)
-    yield group
 
 
 def _strings(size: int, rows: int) -> Strings:

@@ -1,7 +1,6 @@
 """How many tokens a document has, by a counter with a name."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -9,6 +8,7 @@ import numpy as np
 
 from gemix.compiled import can_compile
 from gemix.corpus.buffers import Texts, text_buffers, text_list
+from gemix.corpus.groups import sized_groups
 from gemix.errors import GemixError
 
 _PIECE = 1 << 20  # characters handed to a counter at a time, so that memory stays bounded
@@ -71,26 +71,13 @@ class TokenizersCounter:
 
         """
         counts: list[int] = []
-        for group in _groups(text_list(texts)):
+        for group in sized_groups(text_list(texts), _PIECE):
             try:
                 encodings = self._tokenizer.encode_batch_fast(group, add_special_tokens=False)
             except Exception as error:  # the library raises plain Exception
                 raise GemixError(f"token counter {self._path}: {error}") from error
             counts.extend(map(len, encodings))
         return np.array(counts, np.int64)
-
-
-def _groups(texts: Sequence[str]) -> Iterator[list[str]]:
-    group: list[str] = []
-    size = 0
-    for text in texts:
-        if group and size + len(text) > _PIECE:
-            yield group
-            group, size = [], 0
-        group.append(text)
-        size += len(text)
-    if group:
-        yield group
 
 
 def _load(path: Path, data: bytes) -> Any:

@@ -6,11 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemix.compiled import compiled
-from gemix.corpus.bytes_kernel import copy_bytes, is_space, load_eight
+from gemix.corpus.bytes_kernel import copy_bytes, eight_ascii, is_space
 
 _BLOCK: Final = 128  # bytes looked at together: a few vectors, none of them half full
 _BLANK: Final = np.uint8(0x20)
-_HIGH: Final = np.uint64(0x8080808080808080)
 
 
 @compiled
@@ -87,7 +86,7 @@ def _make_blank(data: Any, begin: int, position: int, end: int, block: Any) -> N
     """Write blanks over the white space beyond ASCII of a block that was copied."""
     i, stop = max(begin, position - 3), min(end, position + _BLOCK)
     while i < stop:
-        if i + 8 <= stop and load_eight(data, i) & _HIGH == 0:
+        if i + 8 <= stop and eight_ascii(data, i):
             i += 8
             continue
         for j in range(_wide_space(data, i)):

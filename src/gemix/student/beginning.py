@@ -51,9 +51,8 @@ class Beginning:
         self._places = own.buckets[own.ends[self._whole]]
         alone = leanings(glossary)
         self._sources.append(lambda parts: alone)
-        if glossary.contexts is not None and glossary.directions is not None:
-            contexts, directions = glossary.contexts, glossary.directions
-            self._sources.append(lambda parts: contexts.leanings(directions, sorted(parts)))
+        if (contexts := glossary.contexts) is not None:
+            self._sources.append(lambda parts: contexts.leanings(sorted(parts)))
 
     def fit(self, parts: Collection[int], targets: NDArray[np.float32]) -> None:
         """Fit one factor for all words of a source, and the bias, to the targets (n, K) of the documents of `parts`."""

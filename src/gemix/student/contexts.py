@@ -1,6 +1,5 @@
 """Words in their contexts: what the teacher's model makes of each, on average over the places where it stands."""
 
-import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 
 from gemix.corpus.window import Window
 from gemix.progress import progress
-from gemix.student.evaluate import held_out
+from gemix.student.evaluate import held_out, id_hashes
 from gemix.student.words import fold_letters
 
 MAX_DOCUMENTS: Final = 2_500  # more change nothing that could be measured, and each takes as long as to embed it
@@ -28,27 +27,28 @@ class Contexts(NamedTuple):
     Attributes:
         sums: (parts, m, d) float32.
         counts: tokens, (parts, m) int64.
+        directions: kappa_k mu_k of the teacher, (K, d).
 
     """
 
     sums: NDArray[np.float32]
     counts: NDArray[np.int64]
+    directions: NDArray[Any]
 
-    def leanings(self, directions: NDArray[Any], parts: Sequence[int]) -> NDArray[np.float32]:
+    def leanings(self, parts: Sequence[int]) -> NDArray[np.float32]:
         """Return what each word adds to the logits of a document, up to a common factor, (m, K).
 
         The vector of a text is the mean of those of its tokens, and its logits are linear in it. So a word adds the
         products of its tokens' mean, less the mean of all tokens, with the directions, less their mean.
 
         Args:
-            directions: kappa_k mu_k of the teacher, (K, d).
             parts: of the documents, to take the words from.
 
         """
         sums = self.sums[list(parts)].sum(axis=0)
         counts = self.counts[list(parts)].sum(axis=0)
         sums -= counts[:, None].astype(np.float32) * (sums.sum(axis=0) / np.float32(max(counts.sum(), 1)))
-        towards = (directions - directions.mean(axis=0)).astype(np.float32)
+        towards = (self.directions - self.directions.mean(axis=0)).astype(np.float32)
         leanings: NDArray[np.float32] = sums @ towards.T
         leanings /= (counts + _SHRINKAGE)[:, None].astype(np.float32)
         return leanings
@@ -56,8 +56,7 @@ class Contexts(NamedTuple):
 
 def parts_of(ids: Sequence[str]) -> NDArray[np.int8]:
     """Return the part of each document, (n,): 0 for the validation documents, else 1 to 4, by a hash of the id."""
-    digests = [hashlib.blake2b(id_.encode(), digest_size=8, key=b"part").digest() for id_ in ids]
-    parts = np.array([1 + int.from_bytes(digest) % (_PARTS - 1) for digest in digests], np.int8)
+    parts = (1 + id_hashes(ids, "part") % (_PARTS - 1)).astype(np.int8)
     parts[held_out(ids, purpose="validation")] = 0
     return parts
 
@@ -68,6 +67,7 @@ def read_contexts(
     words: Sequence[str],
     window: Window,
     embed_tokens: Callable[[Sequence[str]], Iterable[tuple[NDArray[np.int64], NDArray[np.float32]]]],
+    directions: NDArray[Any],
 ) -> Contexts:
     """Return the words as they stand in the documents, of which at most 2,500 are read: the first by a hash of the id.
 
@@ -77,11 +77,11 @@ def read_contexts(
         words: m of them, in lower case (see `frequent_words`).
         window: what the student reads of a text.
         embed_tokens: yields for each text the character at which each token begins and the token's vector.
+        directions: kappa_k mu_k of the teacher, (K, d).
 
     """
     parts = parts_of(ids)
-    order = sorted(range(len(ids)), key=lambda i: hashlib.blake2b(ids[i].encode(), digest_size=8).digest())
-    chosen = order[:MAX_DOCUMENTS]
+    chosen = np.argsort(id_hashes(ids, ""), kind="stable")[:MAX_DOCUMENTS].tolist()
     shown = [window(texts[i]) for i in chosen]
     index = {word: i for i, word in enumerate(words)}
     counts = np.zeros((_PARTS, len(words)), np.int64)
@@ -98,4 +98,4 @@ def read_contexts(
             np.add.at(counts[parts[i]], known[known >= 0], 1)
             advance(1)
     assert sums is not None, "there are words, so there are documents"
-    return Contexts(sums, counts)
+    return Contexts(sums, counts, directions)

@@ -102,14 +102,19 @@ class Evaluation(BaseModel):
     calibration: list[Reliability] = []
 
 
+def id_hashes(ids: Sequence[str], purpose: str) -> NDArray[np.uint64]:
+    """Return the blake2b-64 hash of each id, (n,), keyed by what it is for: other purposes, independent hashes."""
+    digests = (hashlib.blake2b(id_.encode(), digest_size=8, key=purpose.encode()).digest() for id_ in ids)
+    return np.array([int.from_bytes(digest) for digest in digests], np.uint64)
+
+
 def held_out(ids: Sequence[str], fraction: float = HELD_OUT, purpose: str = "held out") -> NDArray[np.bool_]:
     """Mark the documents kept from the student, (n,): by a hash of the id, so that copies of an id stay together.
 
     At least one document is marked and one is not, where there are two with different ids. Another `purpose` makes
     another, independent choice.
     """
-    hashes = [int.from_bytes(hashlib.blake2b(i.encode(), digest_size=8, key=purpose.encode()).digest()) for i in ids]
-    values = np.array(hashes, dtype=np.uint64)
+    values = id_hashes(ids, purpose)
     marked = values < np.uint64(fraction * 2**64)
     if not marked.any():
         marked = values == values.min()

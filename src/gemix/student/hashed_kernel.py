@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gemix.compiled import compiled
 from gemix.corpus.buffers import TextBuffers, fixed
-from gemix.corpus.bytes_kernel import is_space, load_eight
+from gemix.corpus.bytes_kernel import eight_ascii, is_space
 from gemix.student.characters import Characters, Kind
 
 # FNV-1a over code points, then one multiplication that spreads the result over the upper bits.
@@ -19,7 +19,6 @@ _START: Final = np.uint64(0xCBF29CE484222325)
 _PRIME: Final = np.uint64(0x100000001B3)
 _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
 _FOLD: Final = np.uint64(32)
-_HIGH: Final = np.uint64(0x8080808080808080)
 _BLOCK: Final = np.uint64(32)
 
 _SPACE: Final = int(Kind.SPACE)
@@ -247,7 +246,7 @@ def _words(data: Any, position: int, end: int, reading: Reading, found: Any, oth
 @compiled
 def _ascii_end(data: Any, position: int, stop: int) -> int:
     """Return where the ASCII that begins at `position` ends."""
-    while position + 8 <= stop and load_eight(data, position) & _HIGH == 0:
+    while position + 8 <= stop and eight_ascii(data, position):
         position += 8
     while position < stop and data[position] < 0x80:
         position += 1

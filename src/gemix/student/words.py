@@ -27,7 +27,6 @@ class Glossary(NamedTuple):
         frequencies: share of the documents that each is in, (m,).
         responsibilities: of the teacher for the word alone, (m, K) float64.
         contexts: the words as they stand in documents, where the embedder can say what it makes of a token.
-        directions: kappa_k mu_k of the teacher, (K, d); needed with `contexts`.
 
     """
 
@@ -35,7 +34,6 @@ class Glossary(NamedTuple):
     frequencies: NDArray[np.float64]
     responsibilities: NDArray[np.float64]
     contexts: "Contexts | None" = None
-    directions: NDArray[np.float64] | None = None
 
 
 def frequent_words(
