@@ -21,10 +21,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 from surrogates import load
 
-from gemix.corpus.atomic import write_text
 from gemix.mix.active import suggest
 from gemix.mix.surrogates import surrogate
 from gemix.mix.surrogates.validate import spearman
+from gemix.runtime.atomic import write_text
 
 START, BATCH, END, SEEDS = 16, 8, 160, 20
 TARGETS = ("pile_cc", "arxiv", "dm_mathematics", "ubuntu_irc")

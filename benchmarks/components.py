@@ -18,7 +18,7 @@ import numpy as np
 from speed import enlarge
 
 from gemix import GEM
-from gemix.corpus.atomic import write_text
+from gemix.runtime.atomic import write_text
 from gemix.sphere import dual
 from gemix.sphere.chunks import cores, one_blas_thread
 from gemix.sphere.levels import sample

@@ -20,10 +20,10 @@ import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
 from gemix import metrics
-from gemix.corpus.atomic import write_text
-from gemix.errors import GemixError
 from gemix.proxy.probe.partitions import Source, make_partition
-from gemix.run_folder import RunFolder
+from gemix.run.folder import RunFolder
+from gemix.runtime.atomic import write_text
+from gemix.runtime.errors import GemixError
 
 METHODS = {
     "GEM, auto": ("gem", {"balance": "auto"}),

@@ -28,8 +28,8 @@ from scipy.stats import spearmanr
 from speed import enlarge
 
 from gemix import GEM
-from gemix.corpus.atomic import write_text
 from gemix.embed import lsa
+from gemix.runtime.atomic import write_text
 from gemix.sphere.chunks import cores, in_order
 from gemix.taxonomy import cells, neighbours
 from gemix.taxonomy.cells import nearest_in_cells

@@ -31,14 +31,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
-from gemix.corpus.atomic import write_text
 from gemix.corpus.buffers import Texts, text_buffers, text_list
 from gemix.corpus.reader import read_batches
 from gemix.corpus.shards import Shard, resolve_shards
-from gemix.corpus.tokens import token_counter
-from gemix.label.shard import label_shard
+from gemix.labels.shard import label_shard
+from gemix.runtime.atomic import write_text
 from gemix.student import load_student
 from gemix.student.fasttext_kernel import FastTextKernel
+from gemix.tokens.counter import token_counter
 
 BYTES_A_TOKEN = 4  # of text; what the costs of a corpus counted in tokens assume
 Method = Callable[["Worker", Shard], None]

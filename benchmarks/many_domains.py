@@ -20,17 +20,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from gemix.corpus.atomic import write_text
 from gemix.corpus.buffers import text_buffers
 from gemix.corpus.reader import read_batches
 from gemix.corpus.shards import resolve_shards
-from gemix.corpus.tokens import token_counter
 from gemix.corpus.window import Window
-from gemix.label.shard import label_shard
+from gemix.labels.shard import label_shard
+from gemix.runtime.atomic import write_text
 from gemix.student.characters import characters
 from gemix.student.hashed_kernel import Reading, read_bags
 from gemix.student.hashed_student import HashedStudent
 from gemix.student.hashed_training import Recipe, bits_for, train_hashed
+from gemix.tokens.counter import token_counter
 
 EPOCHS = 2
 

@@ -16,7 +16,7 @@ import numpy as np
 from speed import enlarge
 
 from gemix import GEM
-from gemix.corpus.atomic import write_text
+from gemix.runtime.atomic import write_text
 from gemix.sphere.chunks import cores
 
 

@@ -19,10 +19,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from gemix.corpus.atomic import write_json, write_text
 from gemix.corpus.reader import read_batches
 from gemix.corpus.shards import resolve_shards
-from gemix.errors import GemixError
 from gemix.mix.box import Box, epoch_box, project
 from gemix.mix.partition import Partition
 from gemix.mix.strategies import perf, simulate
@@ -39,8 +37,10 @@ from gemix.proxy.regmix import Plan, gather
 from gemix.proxy.swarm import MEAN, Swarm
 from gemix.proxy.swarm_files import keep_record
 from gemix.proxy.tokenised import Tokenised, below, divide, id_hashes, tokenise
-from gemix.proxy.tokenizer import train_tokenizer
-from gemix.run_folder import RunFolder
+from gemix.run.folder import RunFolder
+from gemix.runtime.atomic import write_json, write_text
+from gemix.runtime.errors import GemixError
+from gemix.tokens.tokenizer import train_tokenizer
 
 AIM = ("Science & Technology", "Education & Jobs", "History")  # chosen by name, before any run
 HELD_OUT = 0.2  # of the documents: the lower half of the hashes for searches, the upper for the verdict

@@ -18,12 +18,12 @@ import numba
 import numpy as np
 from scipy.stats import spearmanr
 
-from gemix.corpus.atomic import write_text
 from gemix.proxy.dataset import Part, ProxyData, read_data
 from gemix.proxy.ngram import NgramProxy
 from gemix.proxy.ngram import mixture_kernel as kernel
 from gemix.proxy.ngram.documents import document_ends
 from gemix.proxy.ngram.model import MixtureModel
+from gemix.runtime.atomic import write_text
 
 VALID = 100_000  # tokens of all validation sets together
 

@@ -18,8 +18,6 @@ from typing import Any
 
 import numpy as np
 
-from gemix.corpus.atomic import write_text
-from gemix.errors import GemixError
 from gemix.mix.surrogates.validate import spearman
 from gemix.proxy.dataset import ProxyData
 from gemix.proxy.interface import Proxy
@@ -30,7 +28,9 @@ from gemix.proxy.probe.partitions import Partition, make_partition
 from gemix.proxy.probe.probe import probe
 from gemix.proxy.probe.settings import ProbeSettings
 from gemix.proxy.probe.summary import summarise, to_markdown
-from gemix.run_folder import RunFolder
+from gemix.run.folder import RunFolder
+from gemix.runtime.atomic import write_text
+from gemix.runtime.errors import GemixError
 
 Makers = dict[str, Callable[[int], Partition]]
 

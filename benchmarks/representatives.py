@@ -23,8 +23,8 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.preprocessing import scale
 
 from gemix import GEM
-from gemix.corpus.atomic import write_text
 from gemix.embed import make_embedder
+from gemix.runtime.atomic import write_text
 from gemix.taxonomy.gis import influence_scores, place
 from gemix.taxonomy.keywords import class_keywords
 from gemix.taxonomy.representatives import select_representatives

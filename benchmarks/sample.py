@@ -16,7 +16,7 @@ import numpy as np
 from export_data import NAMES, label, mixture
 
 from gemix.corpus.shards import resolve_shards
-from gemix.export import SampleSettings, sample_corpus
+from gemix.sample import SampleSettings, sample_corpus
 
 
 def make_corpus(folder: Path, files: int, documents: int) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 
-from gemix.corpus.atomic import atomic_path, write_text
+from gemix.runtime.atomic import atomic_path, write_text
 from gemix.sphere import mm
 from gemix.sphere.chunks import cores
 from gemix.sphere.dual import solve_dual

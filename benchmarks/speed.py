@@ -25,7 +25,7 @@ import sklearn.cluster
 from sklearn.exceptions import ConvergenceWarning
 
 from gemix import GEM
-from gemix.corpus.atomic import write_text
+from gemix.runtime.atomic import write_text
 from gemix.sphere.chunks import cores
 
 SHAPES = ((1_000_000, 384), (400_000, 768))

@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gemix.corpus.atomic import write_text
 from gemix.proxy.dataset import Part, ProxyData
 from gemix.proxy.transformer.batches import Batches
 from gemix.proxy.transformer.config import preset
 from gemix.proxy.transformer.model import initial
 from gemix.proxy.transformer.train import evaluate, train
+from gemix.runtime.atomic import write_text
 
 MEMBERS, GROUPS = 8, (1, 4)
 # preset, tokens of the vocabulary, context, sequences of a step, steps

@@ -25,12 +25,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gemix import GEM
-from gemix.config import resolve
-from gemix.corpus.atomic import write_text
 from gemix.corpus.reader import read_batches
 from gemix.corpus.shards import resolve_shards
 from gemix.corpus.window import Window
 from gemix.embed import embed_further, make_embedder
+from gemix.run.settings import resolve
+from gemix.runtime.atomic import write_text
 from gemix.student import Evaluation, Glossary, Lesson, frequent_words, held_out, read_contexts, train_student
 from gemix.taxonomy import influence_scores
 

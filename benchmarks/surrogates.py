@@ -20,11 +20,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import lightgbm
 import numpy as np
 
-from gemix.corpus.atomic import write_text
 from gemix.mix.surrogates import cross_validate, surrogate
 from gemix.mix.surrogates.average import Average
 from gemix.mix.surrogates.boosting import REGMIX
 from gemix.mix.surrogates.validate import spearman
+from gemix.runtime.atomic import write_text
 
 SIZES = (32, 64, 128, 256, 512)
 SUBSETS = 5

@@ -16,7 +16,7 @@ from sklearn.metrics import adjusted_rand_score
 from teacher import zipf_rows
 
 from gemix import GEM, metrics
-from gemix.corpus.atomic import write_text
+from gemix.runtime.atomic import write_text
 
 TARGETS = (("uniform", {"target": "uniform"}), *(
     (f"tempered, tau = {tau}", {"target": "tempered", "temper": tau}) for tau in (0.25, 0.5, 0.75)

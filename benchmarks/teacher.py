@@ -21,12 +21,12 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from gemix import GEM, KMeans, SphericalKMeans, VonMisesFisherMixture, metrics
-from gemix.corpus.atomic import write_text
 from gemix.corpus.seed import sample_seed
 from gemix.corpus.shards import resolve_shards
-from gemix.corpus.tokens import token_counter
 from gemix.corpus.window import Window
 from gemix.embed import embed_documents, make_embedder
+from gemix.runtime.atomic import write_text
+from gemix.tokens.counter import token_counter
 
 BALANCE = 5000.0
 

@@ -19,11 +19,11 @@ from safetensors.numpy import save_file
 from support import make_documents, write_jsonl
 from typer.testing import CliRunner
 
-from gemix import cli
-from gemix.config import resolve
+from gemix.cli import app as cli
 from gemix.evaluate.task_file import read_task_file
 from gemix.proxy.dataset import Contract, Part, part_path
 from gemix.proxy.transformer.config import PRESETS
+from gemix.run.settings import resolve
 
 PAPER = Path(__file__).resolve().parents[1] / "examples" / "paper"
 STEPS = sorted(path.name for path in PAPER.glob("[0-9]-*.sh"))

@@ -1,13 +1,13 @@
 """gemix turns a text corpus into balanced, named domains and a training mixture over them."""
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
+
+from gemix.runtime.version import __version__
 
 if TYPE_CHECKING:
     from gemix.sphere import GEM, HierarchicalGEM, KMeans, SphericalKMeans, VonMisesFisherMixture, metrics
 
-__version__ = version("gemix")
 __all__ = [
     "GEM",
     "HierarchicalGEM",

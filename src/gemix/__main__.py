@@ -1,4 +1,4 @@
-from gemix.cli import main
+from gemix.cli.app import main
 
 if __name__ == "__main__":
     main()

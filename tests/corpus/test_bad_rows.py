@@ -4,7 +4,7 @@ import pytest
 from gemix.corpus.bad_rows import BadRows, Example
 from gemix.corpus.reader import Reason
 from gemix.corpus.rows import make_batch
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 
 
 def bad_rows(file: str = "a.jsonl", **counts: int) -> BadRows:

@@ -12,7 +12,7 @@ from corpus_data import read_all, reasons
 from gemix.corpus.compression import CHUNK_BYTES, read_chunks
 from gemix.corpus.reader import Reason, read_batches
 from gemix.corpus.shards import Shard
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 
 ROWS = 400
 LINES = [json.dumps({"id": i, "text": f"{i} " + f"word{i * i} " * 20}).encode() + b"\n" for i in range(ROWS)]

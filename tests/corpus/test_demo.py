@@ -7,7 +7,7 @@ from gemix.corpus import demo
 from gemix.corpus.demo import collect_docstrings, source_files, write_demo_corpus
 from gemix.corpus.reader import read_batches
 from gemix.corpus.shards import resolve_shards
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 
 LONG = "What this does is described at length. " * 10
 MODULE = f'''"""Module. {LONG}"""

@@ -10,7 +10,7 @@ from corpus_data import read_all
 from gemix.corpus import parquet
 from gemix.corpus.reader import Reason, read_batches
 from gemix.corpus.shards import Shard
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 
 
 def shard_of(tmp_path, table, **options) -> Shard:

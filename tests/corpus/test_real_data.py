@@ -5,8 +5,8 @@ import pytest
 from gemix.corpus.reader import read_batches
 from gemix.corpus.seed import sample_seed
 from gemix.corpus.shards import resolve_shards
-from gemix.corpus.tokens import WhitespaceCounter
 from gemix.corpus.window import Window
+from gemix.tokens.counter import WhitespaceCounter
 
 DATA = Path(__file__).parents[2] / "../shared/data"
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from gemix.corpus import seed as seed_module
 from gemix.corpus.seed import SCHEMA, SeedSample, ShardTotals, sample_seed
 from gemix.corpus.shards import Shard, resolve_shards
-from gemix.corpus.tokens import WhitespaceCounter
 from gemix.corpus.window import Window
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
+from gemix.tokens.counter import WhitespaceCounter
 
 FORMATS = [".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet"]
 

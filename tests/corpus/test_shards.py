@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from gemix.corpus.shards import Shard, resolve_shards
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 
 
 def touch(*paths: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from gemix.embed import embed_documents, make_embedder
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 
 if __name__ == "__main__":
     table, spec, folder, workers, *limit = sys.argv[1:]

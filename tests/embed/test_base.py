@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as hnp
 
 from gemix.embed import make_embedder
 from gemix.embed.base import unit_rows
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 
 NUMBERS = st.floats(-1e6, 1e6, width=32)
 

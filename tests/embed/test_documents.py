@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemix.embed import embed_documents, make_embedder
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 
 TABLE = documents([f"text {i}" for i in range(23)])
 SCRIPT = str(Path(__file__).with_name("run_embed.py"))

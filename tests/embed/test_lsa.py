@@ -7,7 +7,7 @@ from embed_data import docstrings, documents
 from support import make_documents
 
 from gemix.embed.lsa import DIMENSIONS, LSA
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 
 
 def fitted(texts: list[str], **options) -> np.ndarray:

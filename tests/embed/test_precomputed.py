@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from gemix.embed import embed_documents, make_embedder
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 
 Totals = namedtuple("Totals", "name rows")
 SHARDS = [Totals("a", 30), Totals("sub/b", 20)]

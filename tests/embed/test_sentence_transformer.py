@@ -6,7 +6,7 @@ import pytest
 from gemix.embed import make_embedder
 from gemix.embed import sentence_transformer as module
 from gemix.embed.weights import minilm_folder
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 
 pytest.importorskip("sentence_transformers")
 

@@ -6,7 +6,7 @@ import pytest
 from safetensors.numpy import save
 
 from gemix.embed import weights
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 
 SPOILED = "raise RuntimeError('code of the package was run')"
 

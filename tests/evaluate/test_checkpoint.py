@@ -6,8 +6,8 @@ from safetensors.numpy import load_file, save_file
 pytest.importorskip("transformers")
 from evaluate_data import write_checkpoint
 
-from gemix.errors import GemixError
 from gemix.evaluate.checkpoint import read_checkpoint
+from gemix.runtime.errors import GemixError
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from evaluate_data import QUESTIONS, write_checkpoint, write_tasks
 from tokenizers import Tokenizer
 from transformers import LlamaForCausalLM
 
-from gemix import cli_eval
+from gemix.cli import eval as cli_eval
 from gemix.evaluate import questions
 from gemix.evaluate.questions import suite_tasks
 from gemix.evaluate.results import read_results

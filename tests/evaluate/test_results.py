@@ -2,10 +2,10 @@ import math
 
 import pytest
 
-from gemix.errors import GemixError
 from gemix.evaluate.results import Model, Results, Score, Settings, TaskResult, averages, is_done, read_results
 from gemix.evaluate.results import write_results as write
 from gemix.evaluate.suite import SUITE
+from gemix.runtime.errors import GemixError
 
 
 def result(task, value, error=0.01):

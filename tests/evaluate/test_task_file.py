@@ -1,10 +1,10 @@
 import pytest
 from evaluate_data import QUESTIONS, write_tasks
 
-from gemix.errors import GemixError
 from gemix.evaluate.asked import choose
 from gemix.evaluate.suite import SUITE
 from gemix.evaluate.task_file import read_task_file
+from gemix.runtime.errors import GemixError
 
 
 def test_questions_examples_and_keys_of_others_are_read(tmp_path):

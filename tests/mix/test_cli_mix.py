@@ -8,7 +8,7 @@ import pytest
 from mix.mix_data import Linear
 from typer.testing import CliRunner
 
-from gemix.cli_mix import app
+from gemix.cli.mix import app
 from gemix.mix.mixture import Mixture
 from gemix.mix.read_runs import read_runs
 
@@ -261,7 +261,7 @@ def test_what_draws_no_mixtures_needs_no_extra(run):
     blocked = ["scipy", "sklearn", "lightgbm", "matplotlib"]
     code = (
         f"import sys; sys.modules.update(dict.fromkeys({blocked!r}))\n"
-        "from gemix.cli_mix import app\n"
+        "from gemix.cli.mix import app\n"
         "app(sys.argv[1:], prog_name='mix')"
     )
     Path("excess.csv").write_text("step,math,code,web\n1,1.0,0,0\n")

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from gemix.errors import GemixError
 from gemix.mix.mixture import DomainWeight, Mixture
 from gemix.report.figures import mixture_figure, predicted_figure
+from gemix.runtime.errors import GemixError
 
 pytest.importorskip("matplotlib")
 HEADS = {".png": b"\x89PNG", ".svg": b"<?xml"}

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gemix.label.totals import Totals, write_domains
+from gemix.labels.totals import Totals, write_domains
 from gemix.mix.partition import read_partition, write_partition
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from gemix.cli_mix import app
+from gemix.cli.mix import app
 from gemix.mix import surrogate_json
 from gemix.mix.box import make_box
 from gemix.mix.objective import Objective

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 from support import make_documents
 
-from gemix.corpus.atomic import write_json
 from gemix.proxy.dataset import Contract, part_path
 from gemix.proxy.tokenised import divide, held_out, tokenise
-from gemix.proxy.tokenizer import train_tokenizer
+from gemix.runtime.atomic import write_json
+from gemix.tokens.tokenizer import train_tokenizer
 
 
 def write_proxy_folder(folder: Path, documents: int = 400, drop: str | None = None) -> tuple[Path, Path]:

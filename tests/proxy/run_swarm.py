@@ -8,9 +8,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import numpy as np
 from proxy.fake_proxy import DOMAINS, FakeProxy
 
-from gemix.label.ranks import Rank
 from gemix.mix.tables import RunTable
 from gemix.proxy.swarm import Swarm
+from gemix.runtime.ranks import Rank
 
 if __name__ == "__main__":
     folder, number, rank, size = sys.argv[1], *map(int, sys.argv[2:5])

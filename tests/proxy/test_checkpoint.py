@@ -6,12 +6,12 @@ import pytest
 import torch
 from proxy.transformer_corpora import END, VOCABULARY, cycle, noise, proxy_data
 
-from gemix.errors import GemixError
 from gemix.proxy.transformer import Config, TransformerProxy
 from gemix.proxy.transformer.batches import Batches
 from gemix.proxy.transformer.checkpoint import Model, load_model
 from gemix.proxy.transformer.model import initial
 from gemix.proxy.transformer.train import rate_at, shares
+from gemix.runtime.errors import GemixError
 
 transformers = pytest.importorskip("transformers")
 

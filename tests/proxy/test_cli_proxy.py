@@ -12,14 +12,14 @@ import pytest
 from proxy.proxy_folder import write_proxy_folder
 from typer.testing import CliRunner
 
-from gemix.cli import app
-from gemix.cli_proxy_common import local_device
-from gemix.label.ranks import Rank
+from gemix.cli.app import app
+from gemix.cli.proxy_common import local_device
 from gemix.mix.mixture import Mixture
 from gemix.mix.read_runs import read_runs
 from gemix.mix.strategies.doremi import doremi_replay
 from gemix.proxy.dataset import read_data
 from gemix.proxy.ngram import NgramProxy
+from gemix.runtime.ranks import Rank
 
 NAMES = ["cooking", "finance", "gardening", "sailing"]
 TINY = ["--proxy", "transformer", "--preset", "tiny"]

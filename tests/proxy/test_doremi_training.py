@@ -7,7 +7,6 @@ import pytest
 import torch
 from proxy.transformer_corpora import VOCABULARY, cycle, noise, proxy_data, second_order
 
-from gemix.errors import GemixError
 from gemix.mix.excess import read_excess
 from gemix.mix.strategies.doremi import doremi_replay
 from gemix.proxy.doremi import DoReMiResult, DoReMiSettings, doremi
@@ -17,6 +16,7 @@ from gemix.proxy.transformer.batches import Batches
 from gemix.proxy.transformer.group_dro import train_group_dro
 from gemix.proxy.transformer.model import initial
 from gemix.report.figures import trajectory_figure
+from gemix.runtime.errors import GemixError
 
 N = 12_000
 SETTINGS = DoReMiSettings(budget=24_000, preset="tiny", batch=9, context=32, rounds=1)

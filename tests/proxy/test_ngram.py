@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from proxy.ngram_reference import END, Documents, Reference
 from support import SUBJECTS, make_documents
 
-from gemix.errors import GemixError
 from gemix.mix.box import make_box
 from gemix.mix.strategies.mixmin import mixmin
 from gemix.proxy.dataset import Part, ProxyData
 from gemix.proxy.ngram import NgramProxy
 from gemix.proxy.tokenised import divide, held_out, tokenise
-from gemix.proxy.tokenizer import train_tokenizer
+from gemix.runtime.errors import GemixError
+from gemix.tokens.tokenizer import train_tokenizer
 
 VOCABULARY = 5
 

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 from proxy.fake_proxy import DOMAINS, FakeProxy
 
-from gemix.errors import GemixError
 from gemix.mix import strategies
 from gemix.mix.box import make_box
 from gemix.mix.partition import Partition
 from gemix.proxy.perf import probe, weigh
 from gemix.proxy.swarm import Swarm
+from gemix.runtime.errors import GemixError
 
 PARTITION = Partition(list(DOMAINS), None, np.array([400, 300, 200, 100]), np.zeros(4), np.ones(4))
 SLOPE = np.array([4.0, 3.0, 1.0, 2.0])

@@ -9,19 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from export.export_data import NAMES, label, make_rows, write_layout
+from sample.export_data import NAMES, label, make_rows, write_layout
 from tokenizers import Tokenizer
 from typer import Typer
 from typer.testing import CliRunner
 
-from gemix.cli_proxy_prepare import prepare
-from gemix.command import command
+from gemix.cli.command import command
+from gemix.cli.proxy_prepare import prepare
 from gemix.corpus.shards import Shard, resolve_shards
-from gemix.errors import GemixError
 from gemix.proxy.dataset import ProxyData, read_data
 from gemix.proxy.prepare import PrepareSettings, prepare_data
 from gemix.proxy.tokenised import divide, held_out, tokenise
-from gemix.proxy.tokenizer import load_tokenizer
+from gemix.runtime.errors import GemixError
+from gemix.tokens.tokenizer import load_tokenizer
 
 SETTINGS = PrepareSettings(vocabulary=600, held_out=0.1, valid_tokens=2000)
 ROWS = make_rows(1200)
@@ -79,7 +79,7 @@ def test_the_folder_holds_what_divide_gives_in_memory(made: tuple[Path, ProxyDat
     shards, labels = labelled
     settings = dataclasses.replace(SETTINGS, valid_tokens=10**6, tokenizer=made[0] / "tokenizer.json")
     data = prepare_data(shards, labels, tmp_path / "all", settings)
-    from gemix.label.labelled import open_labels
+    from gemix.labels.labelled import open_labels
     from gemix.proxy.labelled_text import labelled_texts
 
     batches = list(labelled_texts(open_labels(shards, labels)))

@@ -10,11 +10,8 @@ import typer
 from support import make_documents
 from typer.testing import CliRunner
 
-from gemix import config
-from gemix.cli_probe import probe as probe_command
-from gemix.command import command
-from gemix.config import resolve
-from gemix.errors import GemixError
+from gemix.cli.command import command
+from gemix.cli.probe import probe as probe_command
 from gemix.mix.strategies.regmix import simulate
 from gemix.proxy import factory
 from gemix.proxy.probe import measure as measuring
@@ -24,6 +21,9 @@ from gemix.proxy.probe.partitions import make_partition
 from gemix.proxy.probe.probe import probe
 from gemix.proxy.probe.settings import ProbeSettings
 from gemix.proxy.tokenised import divide
+from gemix.run import settings as config
+from gemix.run.settings import resolve
+from gemix.runtime.errors import GemixError
 
 app = typer.Typer()
 app.command()(command(ValueError, extra="proxy")(probe_command))

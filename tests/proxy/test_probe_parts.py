@@ -5,11 +5,11 @@ from hypothesis import strategies as st
 from support import clustered
 
 from gemix import GEM
-from gemix.errors import GemixError
 from gemix.proxy.probe.match import domain_sizes, match_sizes
 from gemix.proxy.probe.measure import Measurement, predictability, target_values
 from gemix.proxy.probe.partitions import Partition, Source, check_names, make_partition
 from gemix.proxy.probe.summary import summarise, to_markdown
+from gemix.runtime.errors import GemixError
 
 X, TRUTH = clustered(300, 8, 4, 0.2, seed=0)
 

@@ -5,7 +5,6 @@ import pytest
 from mix.mix_data import Linear
 from proxy.fake_proxy import DOMAINS, FakeProxy, bowl
 
-from gemix.errors import GemixError
 from gemix.mix.box import make_box
 from gemix.mix.objective import Objective, combine
 from gemix.mix.partition import Partition
@@ -13,6 +12,7 @@ from gemix.mix.tables import RunTable
 from gemix.proxy.regmix import Plan, gather
 from gemix.proxy.regmix_check import check, validate
 from gemix.proxy.swarm import Swarm
+from gemix.runtime.errors import GemixError
 
 PARTITION = Partition(list(DOMAINS), None, np.array([400, 300, 200, 100]), np.zeros(4), np.ones(4))
 CENTRE = np.array([0.15, 0.35, 0.3, 0.2])

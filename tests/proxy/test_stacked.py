@@ -3,12 +3,12 @@ import pytest
 import torch
 from proxy.transformer_corpora import VOCABULARY, cycle, noise, proxy_data, second_order
 
-from gemix.errors import GemixError
 from gemix.proxy.transformer import Config, Training, TransformerProxy
 from gemix.proxy.transformer import proxy as proxy_module
 from gemix.proxy.transformer.batches import Batches
 from gemix.proxy.transformer.model import initial, token_losses
 from gemix.proxy.transformer.train import Optimiser, train
+from gemix.runtime.errors import GemixError
 
 CONFIG = Config(2, 32, 4, 2, 48)
 MIXTURES = np.array([[1, 0, 0], [0, 1, 0], [0.2, 0.3, 0.5], [0.6, 0.3, 0.1], [1 / 3, 1 / 3, 1 / 3]])

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from proxy.fake_proxy import CENTRES, DOMAINS, FakeProxy, bowl
 
-from gemix.errors import GemixError
-from gemix.label.ranks import Rank
 from gemix.mix.read_runs import read_runs
 from gemix.mix.tables import RunTable
 from gemix.proxy.swarm import Swarm
 from gemix.proxy.swarm_files import grow, read_rows
+from gemix.runtime.errors import GemixError
+from gemix.runtime.ranks import Rank
 
 SCRIPT = Path(__file__).with_name("run_swarm.py")
 

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from support import SUBJECTS, make_documents
 from tokenizers import Tokenizer, models, pre_tokenizers
 
-from gemix.errors import GemixError
 from gemix.proxy import tokenised as module
 from gemix.proxy.tokenised import Tokenised, divide, held_out, tokenise
-from gemix.proxy.tokenizer import END, train_tokenizer
+from gemix.runtime.errors import GemixError
+from gemix.tokens.tokenizer import END, train_tokenizer
 
 DOCUMENTS = make_documents(300)
 TEXTS = [document["text"] for document in DOCUMENTS]

@@ -8,12 +8,12 @@ import pytest
 import torch
 from proxy.transformer_corpora import END, VOCABULARY, cycle, noise, proxy_data
 
-from gemix.errors import GemixError
 from gemix.proxy.interface import Proxy
 from gemix.proxy.transformer import PRESETS, Config, Training, TransformerProxy
 from gemix.proxy.transformer import train as training_module
 from gemix.proxy.transformer.model import hidden, initial, logits, token_losses
 from gemix.proxy.transformer.train import evaluate, rate_at, shares
+from gemix.runtime.errors import GemixError
 
 GROUPED = Config(2, 32, 4, 2, 48)
 

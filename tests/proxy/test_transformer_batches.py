@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from proxy.transformer_corpora import VOCABULARY, cycle, noise, proxy_data
 
-from gemix.errors import GemixError
 from gemix.proxy.transformer.batches import Assignment, Batches, Windows
+from gemix.runtime.errors import GemixError
 
 WEIGHTS = st.lists(st.one_of(st.just(0.0), st.floats(1e-6, 1.0)), min_size=1, max_size=12).filter(any)
 

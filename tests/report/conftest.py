@@ -7,7 +7,7 @@ from browser import Browser, find_browser
 from support import make_documents, write_jsonl
 from typer.testing import CliRunner
 
-from gemix.cli import app
+from gemix.cli.app import app
 from gemix.report import layout
 from gemix.report.map_table import map_table
 

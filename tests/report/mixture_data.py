@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from gemix.corpus.atomic import write_text
 from gemix.mix import surrogate_json
 from gemix.mix.box import make_box, project
 from gemix.mix.formats import mixture_json
@@ -13,6 +12,7 @@ from gemix.mix.objective import Objective
 from gemix.mix.partition import read_partition
 from gemix.mix.result import make_mixture
 from gemix.mix.surrogates import cross_validate, surrogate
+from gemix.runtime.atomic import write_text
 
 
 def runs(n: int = 40, domains: int = 5, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from support import clustered
 
-from gemix.errors import GemixError
 from gemix.report import layout, map, map_table
 from gemix.report.text import plain
-from gemix.run_folder import RunFolder
+from gemix.run.folder import RunFolder
+from gemix.runtime.errors import GemixError
 
 
 @pytest.fixture

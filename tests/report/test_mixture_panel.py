@@ -11,7 +11,6 @@ import pytest
 from report.mixture_data import runs, write_mixture
 
 import gemix.report
-from gemix.errors import GemixError
 from gemix.mix import surrogate_json
 from gemix.mix.box import make_box, project
 from gemix.mix.objective import Objective
@@ -19,6 +18,7 @@ from gemix.mix.partition import read_partition
 from gemix.mix.surrogates import KINDS, surrogate
 from gemix.report import mixture
 from gemix.report.predictor import page_model, without_spread
+from gemix.runtime.errors import GemixError
 
 NAMES = ["web", "code", "math", "books", "forums"]
 SCRIPT = Path(gemix.report.__file__).parent / "assets" / "mixture.js"

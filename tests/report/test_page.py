@@ -13,12 +13,12 @@ import pytest
 from support import make_documents
 from typer.testing import CliRunner
 
-from gemix.cli import app
-from gemix.errors import GemixError
+from gemix.cli.app import app
 from gemix.report import documents, page, read
 from gemix.report.baselines import fit_baselines, load_baselines
 from gemix.report.facts import command
 from gemix.report.overview import order
+from gemix.runtime.errors import GemixError
 
 OWN = [name for name in page.PANELS if name not in ("map", "mixture")]
 

@@ -6,7 +6,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from gemix.cli import app
+from gemix.cli.app import app
 from gemix.report import read
 from gemix.report.domains import domain_rows
 from gemix.report.terminal import print_domains, rows_of_csv

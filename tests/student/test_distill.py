@@ -11,9 +11,9 @@ import pytest
 from support import make_documents, write_jsonl
 from typer.testing import CliRunner
 
-from gemix.cli import app
+from gemix.cli.app import app
 from gemix.embed import embed_documents, embed_further, make_embedder
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 from gemix.student import held_out, load_student
 
 

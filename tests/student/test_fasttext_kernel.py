@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gemix.corpus.buffers import text_buffers
 from gemix.corpus.window import Window
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 from gemix.student import fasttext_student, load_student, student_fingerprint
 from gemix.student.fasttext_file import UnsupportedModelError, read_fasttext
 from gemix.student.fasttext_kernel import FastTextKernel

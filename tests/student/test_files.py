@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gemix.corpus.window import Window
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 from gemix.student import load_student, student_fingerprint
 from gemix.student.fasttext_student import FastTextStudent
 from gemix.student.normaliser import Normaliser

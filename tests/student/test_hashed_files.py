@@ -8,7 +8,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from gemix.corpus.window import Window
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 from gemix.student import load_student, student_fingerprint
 from gemix.student.characters import characters
 from gemix.student.hashed_student import HashedReader, HashedStudent

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemix.corpus.window import Window
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 from gemix.student.normaliser import RULES, Normaliser
 
 NORMALISER = Normaliser(Window(50))

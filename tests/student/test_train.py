@@ -10,7 +10,7 @@ import pytest
 from student_data import NAMES, teach
 
 from gemix.corpus.window import Window
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 from gemix.student import Lesson, held_out, load_student, student_fingerprint, train_student
 from gemix.student.base import MODELS
 from gemix.student.fasttext_training import QUOTA, select_training

@@ -9,7 +9,7 @@ import pytest
 from support import SUBJECTS, clustered, make_documents
 
 from gemix import GEM, SphericalKMeans
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 from gemix.taxonomy import build_taxonomy, load_taxonomy
 from gemix.taxonomy.writer import escape
 

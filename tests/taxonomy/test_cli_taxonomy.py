@@ -15,7 +15,7 @@ from support import make_documents
 from taxonomy.llm_server import Reply, Server, by_keywords, data_of, serving
 from typer.testing import CliRunner
 
-from gemix.cli import app
+from gemix.cli.app import app
 from gemix.mix.mixture import Mixture
 from gemix.taxonomy import ChatModel, cut, load_taxonomy
 

@@ -6,7 +6,7 @@ from neighbours_data import density_by_definition
 from support import clustered
 
 from gemix import GEM
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 from gemix.sphere.vmf import log_normalizer
 from gemix.taxonomy import cosines, gis
 from gemix.taxonomy.gis import influence_scores

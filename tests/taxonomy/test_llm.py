@@ -14,7 +14,7 @@ from support import SUBJECTS, make_documents
 from taxonomy.llm_server import AT_ONCE, Messages, Reply, Server, by_keywords, data_of, say, serving
 
 from gemix import GEM
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 from gemix.taxonomy import AnswerCache, ChatModel, LLMNamer, Taxonomy, build_taxonomy
 from gemix.taxonomy.llm import _DOWN_AFTER
 

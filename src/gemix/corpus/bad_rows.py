@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 
 from gemix.corpus.rows import Batch, Reason
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 
 EXAMPLES = 3  # kept per reason
 # One row stands for all that follows it in the file.

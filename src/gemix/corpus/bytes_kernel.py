@@ -7,7 +7,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from gemix.compiled import compiled
+from gemix.runtime.compiled import compiled
 
 _HIGH: Final = np.uint64(0x8080808080808080)
 

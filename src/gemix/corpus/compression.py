@@ -9,7 +9,7 @@ import zstandard
 
 from gemix.corpus.rows import Reason
 from gemix.corpus.shards import Shard
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 
 CHUNK_BYTES = 1 << 20
 # A zstd block of 4 bytes may stand for 128 KiB and the decoder hands out all that its input holds: small bites keep the

@@ -21,9 +21,9 @@ from typing import NamedTuple
 import msgspec
 import zstandard
 
-from gemix.corpus.atomic import atomic_path
-from gemix.errors import GemixError
-from gemix.progress import progress
+from gemix.runtime.atomic import atomic_path
+from gemix.runtime.errors import GemixError
+from gemix.runtime.progress import progress
 
 MIN_CHARACTERS = 300
 _SKIPPED_FOLDERS = {"test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__"}

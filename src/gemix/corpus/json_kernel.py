@@ -5,8 +5,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.compiled import compiled
 from gemix.corpus.bytes_kernel import copy_bytes, write_character
+from gemix.runtime.compiled import compiled
 
 _DEPTH: Final = 32  # of nested values
 _DIGITS: Final = 18  # of an integer id; other numbers may have as many characters again

@@ -6,10 +6,10 @@ from typing import Any
 
 import msgspec
 
-from gemix.compiled import can_compile
 from gemix.corpus.compression import DamagedError, read_chunks
 from gemix.corpus.rows import BATCH_BYTES, Batch, Reason, make_batch
 from gemix.corpus.shards import Shard
+from gemix.runtime.compiled import can_compile
 
 MAX_LINE_BYTES = (1 << 31) - 1  # Arrow's limit for one string; also stops a file without line ends from filling memory
 _BOM = b"\xef\xbb\xbf"

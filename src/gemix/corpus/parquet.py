@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from gemix.corpus.rows import BATCH_BYTES, Batch, Reason, make_batch
 from gemix.corpus.shards import Shard
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 
 
 def read_parquet(

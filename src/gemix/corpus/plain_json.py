@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from gemix.corpus.groups import sized_groups
 from gemix.corpus.json_kernel import Marked, Strings, Wanted, mark, scan
+from gemix.runtime.groups import sized_groups
 
 MAX_OTHERS: Final = 2  # columns beside text and id; the kernel is compiled once for all numbers of them
 _GROUP_BYTES: Final = 1 << 18  # joined and read at a time, while the processor still has them at hand

@@ -7,7 +7,7 @@ from gemix.corpus.jsonl import read_jsonl
 from gemix.corpus.parquet import read_parquet
 from gemix.corpus.rows import Batch, Reason
 from gemix.corpus.shards import Shard
-from gemix.corpus.storage import is_remote, local_copy
+from gemix.runtime.storage import is_remote, local_copy
 
 __all__ = ["Batch", "Reason", "read_batches"]
 

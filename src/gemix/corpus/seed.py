@@ -11,10 +11,10 @@ import pyarrow as pa
 from gemix.corpus.bad_rows import BadRows
 from gemix.corpus.reader import Batch, read_batches
 from gemix.corpus.shards import Shard
-from gemix.corpus.tokens import TokenCounter
 from gemix.corpus.window import Window
-from gemix.errors import GemixError
-from gemix.progress import progress
+from gemix.runtime.errors import GemixError
+from gemix.runtime.progress import progress
+from gemix.tokens.counter import TokenCounter
 
 SCHEMA = pa.schema(
     {

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from gemix.corpus.storage import find, is_remote, to_path
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
+from gemix.runtime.storage import find, is_remote, to_path
 
 FORMATS = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet")
 
@@ -18,7 +18,7 @@ class Shard:
     """One file of the corpus.
 
     `name` is unique: the POSIX path below the inputs' common folder without the format suffix ("sub/part-000").
-    `path` is as the user gave it, so that messages show what was typed. It may be a URL's (`gemix.corpus.storage`).
+    `path` is as the user gave it, so that messages show what was typed. It may be a URL's (`gemix.runtime.storage`).
     """
 
     name: str

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 
 Vectors = npt.NDArray[np.float32]
 

@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from gemix.corpus.atomic import atomic_path, remove_leftovers, write_json
-from gemix.corpus.fingerprint import content_hash
 from gemix.embed.base import Embedder, Vectors, unit_rows
-from gemix.errors import GemixError
-from gemix.progress import progress
+from gemix.runtime.atomic import atomic_path, remove_leftovers, write_json
+from gemix.runtime.errors import GemixError
+from gemix.runtime.fingerprint import content_hash
+from gemix.runtime.progress import progress
 
 Float64 = npt.NDArray[np.float64]
 

@@ -8,7 +8,7 @@ from gemix.embed.lsa import LSA
 from gemix.embed.minilm import MiniLM
 from gemix.embed.precomputed import ShardRows, precomputed
 from gemix.embed.sentence_transformer import SentenceTransformerModel
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 
 
 def make_embedder(spec: str, *, workers: int = 1, shards: Sequence[ShardRows] = (), seed: int = 0) -> Embedder:

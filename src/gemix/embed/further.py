@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from gemix.embed.base import Embedder, Vectors, unit_rows
 from gemix.embed.documents import EmbedResult, embed_documents
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 
 
 def embed_further(documents: pa.Table, embedder: Embedder, folder: Path, *, seed: pa.Table, space: Path) -> EmbedResult:

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from gemix.embed.base import Vectors, needs, unit_rows
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 
 DIMENSIONS = 128
 MAX_FEATURES = 20_000

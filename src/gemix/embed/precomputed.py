@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from gemix.corpus.fingerprint import file_stat
 from gemix.embed.base import Embedder, Vectors, unit_rows
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
+from gemix.runtime.fingerprint import file_stat
 
 _BATCH = 1024
 

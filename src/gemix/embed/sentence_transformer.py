@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from gemix.embed.base import Vectors, needs, unit_rows
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 
 BATCH = 32
 # What a model makes of this text stands for its weights, tokenizer, pooling and number format in the fingerprint.

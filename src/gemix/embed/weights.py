@@ -9,7 +9,7 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 from gemix.embed.base import needs
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 
 # The files of sentence-transformers/all-MiniLM-L6-v2 as its authors publish them.
 WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from gemix.errors import GemixError
 from gemix.evaluate.suite import SHOTS, SUITE, SuiteTask
 from gemix.evaluate.task_file import Question, read_task_file
+from gemix.runtime.errors import GemixError
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from gemix.corpus.fingerprint import content_hash
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
+from gemix.runtime.fingerprint import content_hash
 
 _INDEX = "model.safetensors.index.json"
 

@@ -10,11 +10,11 @@ import torch
 from lm_eval.models.huggingface import HFLM
 from transformers import PreTrainedTokenizerFast
 
-from gemix.errors import GemixError
 from gemix.evaluate.checkpoint import Checkpoint
 from gemix.evaluate.questions import ClozeTask, first_line, offline, quiet
 from gemix.evaluate.results import Model, Results, Score, Settings, TaskResult, averages
 from gemix.evaluate.suite import METRICS, SUITE
+from gemix.runtime.errors import GemixError
 
 _SUITE = {task.name: task for task in SUITE}
 _PACKAGES = ("gemix", "lm-eval", "datasets", "tokenizers", "torch", "transformers")

@@ -14,9 +14,9 @@ import lm_eval.tasks
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.tasks import TaskManager
 
-from gemix.errors import GemixError
 from gemix.evaluate.suite import METRICS, SHOTS, SuiteTask
 from gemix.evaluate.task_file import Question
+from gemix.runtime.errors import GemixError
 
 _SECONDS = 5.0  # for the network to answer
 

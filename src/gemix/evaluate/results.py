@@ -7,10 +7,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gemix.corpus.atomic import write_json
-from gemix.corpus.records import read_record
-from gemix.errors import GemixError
 from gemix.evaluate.suite import SUITE, Metric
+from gemix.runtime.atomic import write_json
+from gemix.runtime.errors import GemixError
+from gemix.runtime.records import read_record
 
 
 class Score(BaseModel):

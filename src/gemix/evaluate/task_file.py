@@ -4,8 +4,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from gemix.corpus.records import first_fault
-from gemix.errors import GemixError, first_faults
+from gemix.runtime.errors import GemixError, first_faults
+from gemix.runtime.records import first_fault
 
 
 class Question(BaseModel):

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from gemix.corpus.records import read_record
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
+from gemix.runtime.records import read_record
 
 Tokens = NDArray[np.uint16] | NDArray[np.uint32]
 

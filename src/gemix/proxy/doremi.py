@@ -13,8 +13,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gemix.corpus.atomic import write_text
-from gemix.errors import GemixError
 from gemix.mix.excess import read_excess
 from gemix.mix.strategies.doremi import doremi_states
 from gemix.mix.tables import write_csv
@@ -27,6 +25,8 @@ from gemix.proxy.transformer.group_dro import train_group_dro
 from gemix.proxy.transformer.model import initial
 from gemix.proxy.transformer.proxy import chosen, chosen_device
 from gemix.proxy.transformer.train import Advance, failure, train
+from gemix.runtime.atomic import write_text
+from gemix.runtime.errors import GemixError
 
 Stage = Literal["reference", "proxy"]
 Progress = Callable[[int, Stage, int, int], None]

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from gemix.embed.base import needs
-from gemix.errors import GemixError
 from gemix.proxy.dataset import ProxyData
 from gemix.proxy.interface import Proxy
+from gemix.runtime.errors import GemixError
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
-from gemix.corpus.fingerprint import file_stat
-from gemix.corpus.markers import sidecar_path
 from gemix.corpus.reader import read_batches
 from gemix.corpus.shards import Shard
-from gemix.errors import GemixError
-from gemix.label.labelled import LabelledCorpus, other_row, read_sidecar
+from gemix.labels.labelled import LabelledCorpus, other_row, read_sidecar
+from gemix.labels.markers import sidecar_path
+from gemix.runtime.errors import GemixError
+from gemix.runtime.fingerprint import file_stat
 
 
 class Labelled(NamedTuple):

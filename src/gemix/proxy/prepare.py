@@ -14,21 +14,20 @@ from typing import Any
 
 import msgspec
 
-import gemix
-from gemix.corpus.atomic import remove_leftovers, write_json, write_text
-from gemix.corpus.fingerprint import content_hash
-from gemix.corpus.markers import file_sha256
-from gemix.corpus.records import read_record
 from gemix.corpus.shards import Shard, refuse_overlap
-from gemix.corpus.storage import is_remote
-from gemix.errors import GemixError, first_faults
-from gemix.label.labelled import LabelledCorpus, open_labels
-from gemix.ledger import run_lock
+from gemix.labels.labelled import LabelledCorpus, open_labels
 from gemix.proxy.dataset import Contract, Part, ProxyData, part_path, read_data
 from gemix.proxy.streams import TrainStreams, ValidSet
 from gemix.proxy.tokenise_corpus import Coder, corpus_tokenizer, read_corpus, read_target
 from gemix.proxy.tokenised import fingerprint
-from gemix.proxy.tokenizer import VOCABULARY, end_of_text, load_tokenizer, vocabulary_size
+from gemix.run.ledger import run_lock
+from gemix.runtime.atomic import remove_leftovers, write_json, write_text
+from gemix.runtime.errors import GemixError, first_faults
+from gemix.runtime.fingerprint import content_hash, file_sha256
+from gemix.runtime.records import read_record
+from gemix.runtime.storage import is_remote
+from gemix.runtime.version import __version__
+from gemix.tokens.tokenizer import VOCABULARY, end_of_text, load_tokenizer, vocabulary_size
 
 _WORK = ".work"
 _PLACES = ("train", "valid", "tokenizer.json")
@@ -125,7 +124,7 @@ def _make(
         fingerprint=fingerprint(vocabulary, end, domains, valid, list(map(file_sha256, paths))),
         made={
             "key": key,
-            "gemix": gemix.__version__,
+            "gemix": __version__,
             "settings": _jsonable(settings),
             "rows": corpus.rows,
             "rows_without_label": unlabelled,
@@ -163,7 +162,7 @@ def _check_names(corpus: LabelledCorpus, targets: Mapping[str, Sequence[Shard]])
 def _key(corpus: LabelledCorpus, settings: PrepareSettings, targets: Mapping[str, Sequence[Shard]]) -> str:
     """Return the sha256 of everything that decides the data."""
     parts = {
-        "gemix": gemix.__version__,
+        "gemix": __version__,
         "settings": _jsonable(settings),
         "names": corpus.names,
         "labels": corpus.settings,

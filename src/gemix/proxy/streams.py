@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gemix.errors import GemixError
 from gemix.proxy.dataset import Part, Tokens, part_path
+from gemix.runtime.errors import GemixError
 
 _HELD = 1 << 26  # bytes of tokens that wait for their files
 

@@ -16,13 +16,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from gemix.errors import GemixError
-from gemix.label.lock import folder_lock
-from gemix.label.ranks import Rank, divide
 from gemix.mix.tables import RunTable, listed, write_csv
-from gemix.progress import progress
 from gemix.proxy.interface import Floats, Proxy
 from gemix.proxy.swarm_files import KEY, Rows, grow, keep_record, read_rows, write_rows
+from gemix.runtime.errors import GemixError
+from gemix.runtime.lock import folder_lock
+from gemix.runtime.progress import progress
+from gemix.runtime.ranks import Rank, divide
 
 MEAN: Final = "mean"  # over the validation sets, each counted once
 _RESERVED: Final = frozenset({"run", "run_id", "id", "index", "name"})  # what run tables call ids and labels

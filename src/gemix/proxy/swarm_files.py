@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from gemix.corpus.atomic import write_json, write_text
-from gemix.errors import GemixError, first_faults
 from gemix.mix.partition import read_csv
 from gemix.mix.tables import write_csv
 from gemix.proxy.interface import Floats
+from gemix.runtime.atomic import write_json, write_text
+from gemix.runtime.errors import GemixError, first_faults
 
 KEY = "run"
 Rows = dict[str, Floats]  # by the id of the run

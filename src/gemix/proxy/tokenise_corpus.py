@@ -9,14 +9,14 @@ from tokenizers import Tokenizer
 from gemix.corpus.bad_rows import BadRows
 from gemix.corpus.reader import read_batches
 from gemix.corpus.shards import Shard
-from gemix.errors import GemixError
-from gemix.label.labelled import LabelledCorpus
-from gemix.progress import progress
+from gemix.labels.labelled import LabelledCorpus
 from gemix.proxy.dataset import Tokens, token_type
 from gemix.proxy.labelled_text import labelled_texts
 from gemix.proxy.streams import TrainStreams, ValidSet
 from gemix.proxy.tokenised import below, encode, id_hashes, in_pieces
-from gemix.proxy.tokenizer import train_tokenizer, vocabulary_size
+from gemix.runtime.errors import GemixError
+from gemix.runtime.progress import progress
+from gemix.tokens.tokenizer import train_tokenizer, vocabulary_size
 
 _SAMPLE = 1 << 25  # bytes of text that the tokenizer is trained on, about
 _MAX_BAD = 0.01  # share of the rows of a further validation set, as for labelling

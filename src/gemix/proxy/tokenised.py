@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from tokenizers import Tokenizer
 
-from gemix.errors import GemixError
 from gemix.proxy.dataset import Part, ProxyData, Tokens, token_type
-from gemix.proxy.tokenizer import end_of_text, vocabulary_size
+from gemix.runtime.errors import GemixError
+from gemix.tokens.tokenizer import end_of_text, vocabulary_size
 
 _PIECE = 1 << 21  # characters given to the tokenizer at a time
 
@@ -51,7 +51,7 @@ def tokenise(texts: Iterable[str], tokenizer: Tokenizer, end: int | None = None)
 
     Args:
         texts: whole texts.
-        tokenizer: see `gemix.proxy.tokenizer`.
+        tokenizer: see `gemix.tokens.tokenizer`.
         end: id of its end-of-text token; None: the usual one.
 
     Raises:
@@ -90,7 +90,7 @@ def encode(texts: Sequence[str], tokenizer: Tokenizer, end: int, kind: np.dtype[
         if np.count_nonzero(ids == end) > 1:
             raise GemixError(
                 f"the tokenizer makes the end-of-text token {tokenizer.id_to_token(end)!r} inside of the text that "
-                f"begins {text[:60]!r}: load it with gemix.proxy.tokenizer.load_tokenizer"
+                f"begins {text[:60]!r}: load it with gemix.tokens.tokenizer.load_tokenizer"
             )
         documents.append(ids)
     return documents

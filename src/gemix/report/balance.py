@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from gemix.report import read
 from gemix.report.baselines import load_baselines
 from gemix.report.text import plain
-from gemix.run_folder import RunFolder
+from gemix.run.folder import RunFolder
 
 
 def panel(run: Path) -> dict[str, Any]:

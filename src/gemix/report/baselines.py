@@ -6,12 +6,12 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from gemix.corpus.atomic import write_json
-from gemix.corpus.fingerprint import content_hash
-from gemix.errors import GemixError
-from gemix.progress import progress
 from gemix.report import read
-from gemix.run_folder import RunFolder
+from gemix.run.folder import RunFolder
+from gemix.runtime.atomic import write_json
+from gemix.runtime.errors import GemixError
+from gemix.runtime.fingerprint import content_hash
+from gemix.runtime.progress import progress
 
 FILE_NAME: Final = "baselines.json"
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import msgspec
 
-from gemix.errors import GemixError
 from gemix.report import read
-from gemix.run_folder import RunFolder
+from gemix.run.folder import RunFolder
+from gemix.runtime.errors import GemixError
 
 
 class Phase(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ import pyarrow as pa
 from gemix.report import read
 from gemix.report.domains import DomainRow, domain_rows
 from gemix.report.text import EXCERPT, plain
-from gemix.run_folder import RunFolder
+from gemix.run.folder import RunFolder
 
 MOST: Final = 8
 _SHORT_EXCERPT: Final = 120  # where there is room for one document only

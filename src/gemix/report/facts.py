@@ -4,9 +4,9 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from gemix.config import RunConfig, resolve
 from gemix.report import read
 from gemix.report.text import plain
+from gemix.run.settings import RunConfig, resolve
 
 # What does not change the outcome, or is an argument of its own.
 _LEFT_OUT = ("inputs", "workers")

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gemix.corpus.atomic import atomic_path
-from gemix.errors import GemixError
 from gemix.mix.mixture import Mixture
+from gemix.runtime.atomic import atomic_path
+from gemix.runtime.errors import GemixError
 
 _NATURAL, _CHOSEN, GRID = "#9aa5b1", "#1f6feb", "#d9dde3"
 _FORMATS = (".png", ".svg")

@@ -6,8 +6,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.errors import GemixError
-from gemix.progress import progress
+from gemix.runtime.errors import GemixError
+from gemix.runtime.progress import progress
 
 NEIGHBOURS: Final = 15
 MIN_DISTANCE: Final = 0.1

@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gemix.corpus.atomic import atomic_path
-from gemix.ledger import Ledger
 from gemix.report import layout, read
 from gemix.report.text import plain
-from gemix.run_folder import RunFolder
+from gemix.run.folder import RunFolder
+from gemix.run.ledger import Ledger
+from gemix.runtime.atomic import atomic_path
 
 MOST: Final = 20_000
 FILE_NAME: Final = "map.parquet"

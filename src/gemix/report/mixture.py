@@ -7,14 +7,14 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gemix.errors import GemixError
 from gemix.mix import surrogate_json
 from gemix.mix.formats import mixture_json
 from gemix.mix.mixture import Mixture
 from gemix.report import read
 from gemix.report.predictor import page_model, without_spread
 from gemix.report.text import plain
-from gemix.run_folder import RunFolder
+from gemix.run.folder import RunFolder
+from gemix.runtime.errors import GemixError
 
 FILE_NAME: Final = "mixture.json"
 BYTES: Final = 3_500_000  # of the surrogates in the page

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-import gemix
 from gemix.report import read
 from gemix.report.text import plain
+from gemix.runtime.version import __version__
 
 
 def overview(run: Path) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def overview(run: Path) -> dict[str, Any]:
         "tiles": tiles,
         "notices": notices,
         "order": order(run),
-        "version": gemix.__version__,
+        "version": __version__,
     }
 
 

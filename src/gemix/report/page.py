@@ -23,9 +23,9 @@ from typing import Any, Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from gemix.corpus.atomic import write_text
 from gemix.report import documents
 from gemix.report.overview import overview
+from gemix.runtime.atomic import write_text
 
 # In the order of the page, with the titles of its navigation.
 PANELS: Final = {

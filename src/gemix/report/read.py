@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from gemix.config import RunConfig, resolve
-from gemix.errors import GemixError
-from gemix.ledger import Ledger
-from gemix.run_folder import RunFolder
+from gemix.run.folder import RunFolder
+from gemix.run.ledger import Ledger
+from gemix.run.settings import RunConfig, resolve
+from gemix.runtime.errors import GemixError
 from gemix.student.evaluate import Evaluation
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gemix.errors import GemixError
 from gemix.report import read
 from gemix.report.domains import DomainRow, domain_rows
 from gemix.report.text import plain
+from gemix.runtime.errors import GemixError
 
 _WIDTH = 120  # where standard output is no terminal
 

@@ -10,10 +10,10 @@ from typing import Any, ClassVar, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.corpus.atomic import write_json
 from gemix.corpus.buffers import Texts
-from gemix.corpus.storage import fetch, is_remote, read_bytes
-from gemix.errors import GemixError
+from gemix.runtime.atomic import write_json
+from gemix.runtime.errors import GemixError
+from gemix.runtime.storage import fetch, is_remote, read_bytes
 
 CONFIG: Final = "config.json"
 # The file of the model by kind; config.json stands beside it.

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemix.corpus.window import Window
-from gemix.progress import progress
+from gemix.runtime.progress import progress
 from gemix.student.evaluate import held_out, id_hashes
 from gemix.student.words import fold_letters
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.compiled import compiled
+from gemix.runtime.compiled import compiled
 from gemix.student.fasttext_rows import Model
 
 

@@ -21,8 +21,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.compiled import compiled
-from gemix.errors import GemixError
+from gemix.runtime.compiled import compiled
+from gemix.runtime.errors import GemixError
 
 _MAGIC: Final = 793712314
 _VERSIONS: Final = (11, 12)

@@ -12,8 +12,8 @@ from typing import Any, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.compiled import compiled
 from gemix.corpus.buffers import TextBuffers
+from gemix.runtime.compiled import compiled
 from gemix.student.fasttext_best import Heap, best, descend, label_tree, pop
 from gemix.student.fasttext_file import FastTextFile, Loss, read_fasttext
 from gemix.student.fasttext_rows import (

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.compiled import compiled
+from gemix.runtime.compiled import compiled
 
 ROWS: Final = 4096  # collected before they are added
 _FNV_START: Final = np.uint32(2166136261)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.compiled import can_compile
-from gemix.corpus.atomic import atomic_path
 from gemix.corpus.buffers import Texts, text_buffers, text_list
-from gemix.errors import GemixError
+from gemix.runtime.atomic import atomic_path
+from gemix.runtime.compiled import can_compile
+from gemix.runtime.errors import GemixError
 from gemix.student.base import MODELS, write_config
 from gemix.student.normaliser import Normaliser
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemix.corpus.window import Window
-from gemix.progress import progress
+from gemix.runtime.progress import progress
 from gemix.student.fasttext_student import FastTextStudent
 from gemix.student.normaliser import Normaliser
 from gemix.student.soften import soften

@@ -9,9 +9,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.compiled import compiled
 from gemix.corpus.buffers import TextBuffers, fixed
 from gemix.corpus.bytes_kernel import eight_ascii, is_space
+from gemix.runtime.compiled import compiled
 from gemix.student.characters import Characters, Kind
 
 # FNV-1a over code points, then one multiplication that spreads the result over the upper bits.

@@ -6,11 +6,11 @@ from typing import Any, ClassVar, Final, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.compiled import can_compile
-from gemix.corpus.atomic import atomic_path
 from gemix.corpus.buffers import Texts, fixed, text_buffers
 from gemix.corpus.window import Window
-from gemix.errors import GemixError
+from gemix.runtime.atomic import atomic_path
+from gemix.runtime.compiled import can_compile
+from gemix.runtime.errors import GemixError
 from gemix.student.base import MODELS, write_config
 from gemix.student.characters import PLANE, Characters
 

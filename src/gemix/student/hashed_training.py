@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from gemix.corpus.buffers import Texts, text_buffers
 from gemix.corpus.window import Window
-from gemix.progress import progress
+from gemix.runtime.progress import progress
 from gemix.student.beginning import Beginning
 from gemix.student.characters import characters
 from gemix.student.hashed_kernel import Bags, Reading, read_bags

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from gemix.corpus.window import Window
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 
 # Names the rules below in saved models: a model made by other rules is refused, not misread.
 RULES: Final = "lower-case words of letters and digits"

@@ -7,9 +7,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.compiled import compiled
 from gemix.corpus.buffers import TextBuffers, fixed
 from gemix.corpus.bytes_kernel import write_character
+from gemix.runtime.compiled import compiled
 from gemix.student.normaliser import Normaliser
 
 # Beside the lower-case character (21 bits; a space if it is no letter or digit) the table holds two bits.

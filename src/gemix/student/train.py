@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from gemix.corpus.atomic import write_json
 from gemix.corpus.window import Window
-from gemix.errors import GemixError
+from gemix.runtime.atomic import write_json
+from gemix.runtime.errors import GemixError
 from gemix.student.base import Student
 from gemix.student.contexts import parts_of
 from gemix.student.evaluate import Evaluation, evaluate, held_out

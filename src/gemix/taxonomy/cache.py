@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from gemix.corpus.atomic import write_json
+from gemix.runtime.atomic import write_json
 from gemix.taxonomy.prompts import Answer, Message
 
 

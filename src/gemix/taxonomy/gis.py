@@ -13,8 +13,8 @@ from typing import Any, Final, Literal, Protocol, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.errors import GemixError
-from gemix.progress import progress
+from gemix.runtime.errors import GemixError
+from gemix.runtime.progress import progress
 from gemix.sphere.vmf import log_normalizer
 from gemix.taxonomy.cosines import blocks
 from gemix.taxonomy.neighbours import MAX_EXACT, local_density

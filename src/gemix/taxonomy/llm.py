@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, Final, Self
 
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 from gemix.taxonomy.names import CONTROL
 from gemix.taxonomy.prompts import Message, UnusableAnswer
 

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from gemix.corpus.records import read_record
+from gemix.runtime.records import read_record
 from gemix.taxonomy.gis import Mode
 
 FILE_NAME: Final = "taxonomy.json"

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
-from gemix.progress import progress
+from gemix.runtime.progress import progress
 from gemix.taxonomy.cache import AnswerCache
 from gemix.taxonomy.llm import ChatModel, NoAnswer
 from gemix.taxonomy.model import KEYWORDS

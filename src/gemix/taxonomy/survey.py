@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 from gemix.taxonomy.gis import Mode, Placement, Teacher, influence_scores, place
 from gemix.taxonomy.keywords import count_terms, domain_keywords, node_keywords
 from gemix.taxonomy.model import Representative

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gemix.corpus.atomic import atomic_path, write_json, write_text
+from gemix.runtime.atomic import atomic_path, write_json, write_text
 from gemix.taxonomy.model import FILE_NAME, Domain, Taxonomy
 from gemix.taxonomy.names import CONTROL
 from gemix.taxonomy.tree import READABLE, cut

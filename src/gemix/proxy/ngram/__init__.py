@@ -1,7 +1,7 @@
 """Interpolated n-gram models of mixtures: counted once, then a mixture costs milliseconds."""
 
-from gemix.compiled import can_compile
-from gemix.errors import GemixError
+from gemix.runtime.compiled import can_compile
+from gemix.runtime.errors import GemixError
 
 if not can_compile():
     raise GemixError("the n-gram proxy needs numba, which cannot be loaded here: pip install numba")

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.progress import progress
 from gemix.proxy.dataset import ProxyData
 from gemix.proxy.interface import Floats
 from gemix.proxy.ngram.counts import Sparse, SparseColumns
@@ -15,6 +14,7 @@ from gemix.proxy.ngram.mixture_kernel import Counts, Grams
 from gemix.proxy.ngram.model import MixtureModel
 from gemix.proxy.ngram.smoothing import Smoothing, fit_smoothing
 from gemix.proxy.ngram.trie import Nodes, Trie
+from gemix.runtime.progress import progress
 from gemix.sphere.chunks import in_order
 
 _TUNING = 200_000  # tokens of training text that decide the smoothing, at most

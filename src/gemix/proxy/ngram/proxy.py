@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gemix.errors import GemixError
 from gemix.proxy.dataset import ProxyData
 from gemix.proxy.interface import Floats
 from gemix.proxy.ngram import mixture_kernel as kernel
 from gemix.proxy.ngram.count import count_ngrams
 from gemix.proxy.ngram.smoothing import Smoothing
+from gemix.runtime.errors import GemixError
 
 
 class NgramProxy:

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.errors import GemixError
 from gemix.proxy.dataset import Tokens
 from gemix.proxy.ngram import trie_kernel as kernel
+from gemix.runtime.errors import GemixError
 
 Nodes = NDArray[np.int32]
 Counts = NDArray[np.int64]

@@ -5,7 +5,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.compiled import compiled
+from gemix.runtime.compiled import compiled
 
 FREE: Final = np.int32(-1)
 _SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.errors import GemixError
 from gemix.proxy.probe.partitions import LABEL, Source, make_partition
 from gemix.proxy.tokenised import Tokenised, held_out, tokenise
-from gemix.proxy.tokenizer import train_tokenizer
-from gemix.run_folder import RunFolder
+from gemix.run.folder import RunFolder
+from gemix.runtime.errors import GemixError
+from gemix.tokens.tokenizer import train_tokenizer
 
 Mask = NDArray[np.bool_]
 

@@ -8,7 +8,6 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict
 from threadpoolctl import threadpool_limits
 
-from gemix.errors import GemixError
 from gemix.mix.box import make_box
 from gemix.mix.design import design
 from gemix.mix.strategies.regmix import simulate
@@ -17,6 +16,7 @@ from gemix.mix.surrogates.validate import spearman
 from gemix.proxy.dataset import ProxyData
 from gemix.proxy.interface import Proxy
 from gemix.proxy.probe.settings import ProbeSettings
+from gemix.runtime.errors import GemixError
 
 Floats = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.base import ClusterMixin
 from sklearn.exceptions import ConvergenceWarning
 
-from gemix.errors import GemixError, first_faults
+from gemix.runtime.errors import GemixError, first_faults
 from gemix.sphere import GEM, KMeans, SphericalKMeans, VonMisesFisherMixture
 
 Labels = NDArray[np.int64]

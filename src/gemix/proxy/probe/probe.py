@@ -9,11 +9,6 @@ from typing import Any
 
 import numpy as np
 
-import gemix
-from gemix.corpus.atomic import write_text
-from gemix.corpus.records import read_record
-from gemix.errors import GemixError
-from gemix.progress import progress
 from gemix.proxy.dataset import ProxyData
 from gemix.proxy.interface import Proxy
 from gemix.proxy.probe.corpus import Corpus
@@ -22,6 +17,11 @@ from gemix.proxy.probe.measure import Measurement, Predicted, Trained, predict, 
 from gemix.proxy.probe.partitions import Partition
 from gemix.proxy.probe.settings import ProbeSettings
 from gemix.proxy.tokenised import divide
+from gemix.runtime.atomic import write_text
+from gemix.runtime.errors import GemixError
+from gemix.runtime.progress import progress
+from gemix.runtime.records import read_record
+from gemix.runtime.version import __version__
 
 Makers = Mapping[str, Callable[[int], Partition]]
 
@@ -68,7 +68,7 @@ def probe(
             proxy = cache(lambda data=data: make_proxy(data))
             title = f"{name}, seed {seed} ({len(found) + 1} of {len(makers) * settings.seeds})"
             decides = [
-                gemix.__version__,
+                __version__,
                 data.fingerprint,
                 proxy_facts,
                 settings.mixtures,

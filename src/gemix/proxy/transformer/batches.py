@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.errors import GemixError
 from gemix.proxy.dataset import ProxyData, Tokens
 from gemix.proxy.interface import Floats
+from gemix.runtime.errors import GemixError
 
 Ids = NDArray[np.int64]
 

@@ -13,12 +13,12 @@ from safetensors.torch import save as serialise
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from gemix.corpus.atomic import atomic_path, write_json
-from gemix.corpus.records import read_record
-from gemix.errors import GemixError
 from gemix.proxy.transformer.config import Config
 from gemix.proxy.transformer.model import Weights, logits
 from gemix.proxy.transformer.train import evaluate
+from gemix.runtime.atomic import atomic_path, write_json
+from gemix.runtime.errors import GemixError
+from gemix.runtime.records import read_record
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from math import prod
 from typing import Any, Final
 
-from gemix.errors import GemixError
+from gemix.runtime.errors import GemixError
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from gemix.errors import GemixError
 from gemix.proxy.dataset import ProxyData
 from gemix.proxy.interface import Floats
 from gemix.proxy.transformer.batches import Batches
@@ -15,6 +14,7 @@ from gemix.proxy.transformer.checkpoint import Model
 from gemix.proxy.transformer.config import Config, Training, preset
 from gemix.proxy.transformer.model import initial
 from gemix.proxy.transformer.train import Advance, evaluate, failure, train
+from gemix.runtime.errors import GemixError
 
 # Parameters of a group on a GPU when `members` is None: small models leave it idle, large ones do not.
 _GROUP: Final = 40_000_000

@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gemix.errors import GemixError
 from gemix.proxy.dataset import Tokens
 from gemix.proxy.interface import Floats
 from gemix.proxy.transformer.batches import Batches
 from gemix.proxy.transformer.config import Config, Training
 from gemix.proxy.transformer.model import Weights, token_losses
+from gemix.runtime.errors import GemixError
 
 Advance = Callable[[float], None]
 

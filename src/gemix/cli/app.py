@@ -1,0 +1,296 @@
+"""The command line: thin shells over the stages, one option for one setting."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import gemix
+from gemix.chain.name import name_prompts
+from gemix.chain.stages import Run
+from gemix.cli import eval as cli_eval
+from gemix.cli import export as cli_export
+from gemix.cli import interchange as cli_interchange
+from gemix.cli import label as cli_label
+from gemix.cli import mix as cli_mix
+from gemix.cli import probe as cli_probe
+from gemix.cli import proxy as cli_proxy
+from gemix.cli import report as cli_report
+from gemix.cli import stats as cli_stats
+from gemix.cli import sweep as cli_sweep
+from gemix.cli import taxonomy as cli_taxonomy
+from gemix.cli.command import command
+from gemix.cli.options import (
+    Balance,
+    BalanceBy,
+    Centre,
+    Clusters,
+    Config,
+    Counter,
+    DateKey,
+    DryRun,
+    Embedder,
+    IdKey,
+    Inputs,
+    LLMBaseURL,
+    LLMModel,
+    MaxBad,
+    Out,
+    Representatives,
+    RepresentativesBy,
+    RunArgument,
+    Sample,
+    SampleTokens,
+    Seed,
+    Solver,
+    SourceKey,
+    Starts,
+    StudentKind,
+    StudentSample,
+    Target,
+    Temper,
+    TextKey,
+    WindowSize,
+    Workers,
+    flags,
+)
+from gemix.run.settings import RunConfig, resolve
+from gemix.runtime.progress import say
+
+app = typer.Typer(
+    help=f"{gemix.__doc__}\n\nStart with `gemix demo` or `gemix run corpus/ --out run/`. Each stage is also a command.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_show_locals=False,
+)
+
+
+def _execute(
+    folder: Path,
+    config: RunConfig,
+    dry_run: bool,
+    stages: Callable[[Run], None],
+    after: Callable[[], None] | None = None,
+) -> None:
+    from gemix.run.ledger import run_lock
+
+    say(config.to_yaml())
+    if dry_run:
+        _plan(folder, config)
+        return
+    with run_lock(folder):
+        stages(Run(folder, config))
+    if after:
+        after()
+
+
+def _plan(folder: Path, config: RunConfig) -> None:
+    """Print how much there is to read and which stages would run."""
+    from gemix.chain import stages
+    from gemix.corpus.shards import resolve_shards
+    from gemix.run.ledger import Ledger, Stage
+
+    shards = resolve_shards(config.inputs)
+    size = sum(shard.path.stat().st_size for shard in shards)
+    print(f"{len(shards):,} input files, {size / 1e6:,.1f} MB")
+    ledger = Ledger(folder)
+    builders: dict[str, Callable[[], Stage]] = {
+        "embed": lambda: stages.embed_stage(ledger, config, shards),
+        "fit": lambda: stages.fit_stage(ledger, config),
+        "name": lambda: stages.name_stage(ledger, config),
+        "distill": lambda: stages.distill_stage(ledger, config, shards),
+        "label": lambda: stages.label_stage(ledger, config, shards),
+    }
+    current = True
+    for name, build in builders.items():
+        current = current and name in ledger.content["stages"] and ledger.is_current(build())
+        print(f"{name:<8} {'done' if current else 'to do'}")
+
+
+@app.command()
+@command()
+def run(
+    out: Out,
+    inputs: Inputs = None,
+    config: Config = None,
+    dry_run: DryRun = False,
+    text_key: TextKey = None,
+    id_key: IdKey = None,
+    source_key: SourceKey = None,
+    date_key: DateKey = None,
+    max_bad_fraction: MaxBad = None,
+    token_counter: Counter = None,
+    seed: Seed = None,
+    sample: Sample = None,
+    sample_tokens: SampleTokens = None,
+    window: WindowSize = None,
+    embedder: Embedder = None,
+    centre: Centre = None,
+    clusters: Clusters = None,
+    balance: Balance = None,
+    balance_by: BalanceBy = None,
+    target: Target = None,
+    temper: Temper = None,
+    solver: Solver = None,
+    n_init: Starts = None,
+    representatives: Representatives = None,
+    representatives_by: RepresentativesBy = None,
+    llm_base_url: LLMBaseURL = None,
+    llm_model: LLMModel = None,
+    student_kind: StudentKind = None,
+    student_sample: StudentSample = None,
+    workers: Workers = None,
+) -> None:
+    """Do everything: from a corpus to named domains on every document. Run it again to resume.
+
+    Example: `gemix run "corpus/*.jsonl.zst" --out run/ --clusters 24`
+    """
+    settings = resolve(flags(locals()), config)
+    _execute(out, settings, dry_run, Run.all, lambda: _report(out))
+
+
+@app.command()
+@command()
+def embed(
+    out: Out,
+    inputs: Inputs = None,
+    config: Config = None,
+    dry_run: DryRun = False,
+    text_key: TextKey = None,
+    id_key: IdKey = None,
+    max_bad_fraction: MaxBad = None,
+    token_counter: Counter = None,
+    seed: Seed = None,
+    sample: Sample = None,
+    sample_tokens: SampleTokens = None,
+    window: WindowSize = None,
+    embedder: Embedder = None,
+    centre: Centre = None,
+    workers: Workers = None,
+) -> None:
+    """Stage 1: sample the corpus by a hash of the ids and embed the sample."""
+    settings = resolve(flags(locals()), config, _stored(out))
+    _execute(out, settings, dry_run, Run.embed)
+
+
+@app.command()
+@command()
+def fit(
+    run: RunArgument,
+    config: Config = None,
+    dry_run: DryRun = False,
+    clusters: Clusters = None,
+    balance: Balance = None,
+    balance_by: BalanceBy = None,
+    target: Target = None,
+    temper: Temper = None,
+    solver: Solver = None,
+    n_init: Starts = None,
+    seed: Seed = None,
+) -> None:
+    """Stage 2: fit the teacher, a balanced von Mises-Fisher mixture, to the embeddings of a run."""
+    _execute(run, resolve(flags(locals()), config, _stored(run)), dry_run, Run.fit)
+
+
+@app.command()
+@command()
+def name(
+    run: RunArgument,
+    config: Config = None,
+    dry_run: DryRun = False,
+    representatives: Representatives = None,
+    representatives_by: RepresentativesBy = None,
+    llm_base_url: LLMBaseURL = None,
+    llm_model: LLMModel = None,
+) -> None:
+    """Stage 3: choose representatives of every domain and name it: taxonomy.json, taxonomy.md, audit.parquet.
+
+    Keywords make the names, or a language model: `gemix name run/ --llm-base-url http://localhost:8000/v1 --llm-model
+    NAME`. With `--dry-run` the prompts are printed, with an estimate of their tokens, and nothing is sent.
+    """
+    settings = resolve(flags(locals()), config, _stored(run))
+    _execute(run, settings, dry_run, Run.name)
+    if dry_run:
+        for part in name_prompts(run, settings):
+            print(part)
+
+
+@app.command()
+@command()
+def distill(
+    run: RunArgument,
+    config: Config = None,
+    dry_run: DryRun = False,
+    student_kind: StudentKind = None,
+    student_sample: StudentSample = None,
+    workers: Workers = None,
+) -> None:
+    """Stage 4: train the student on the teacher's labels and measure it on held-out documents.
+
+    More documents make a more faithful student: `gemix distill run/ --student-sample 50000` embeds as many more of the
+    corpus and lets the teacher label them.
+    """
+    _execute(run, resolve(flags(locals()), config, _stored(run)), dry_run, Run.distill)
+
+
+app.command()(command()(cli_label.label))
+
+
+@app.command()
+@command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder of corpus/ and run/")] = Path("demo"),
+    clusters: Clusters = None,
+    embedder: Embedder = None,
+    sample: Annotated[int, typer.Option("--sample", min=1, help="documents that the teacher reads")] = 8_000,
+    seed: Seed = None,
+    workers: Workers = None,
+) -> None:
+    """Run everything on real text that is already here: the documentation of Python and its installed packages."""
+    from gemix.corpus.demo import write_demo_corpus
+
+    settings = resolve(flags(locals()) | {"inputs": [str(path) for path in write_demo_corpus(out / "corpus")]})
+    folder = out / "run"
+    _execute(folder, settings, False, Run.all, lambda: _report(folder))
+
+
+def _stored(folder: Path) -> Path | None:
+    path = folder / "config.yaml"
+    return path if path.exists() else None
+
+
+def _report(folder: Path) -> None:
+    """Print the domain table and where the results lie."""
+    from gemix.report.domains import domain_rows
+    from gemix.report.terminal import print_domains
+
+    print_domains(domain_rows(folder))
+    for path, what in (
+        ("labels/", "the domain of every document, one Parquet file a corpus file"),
+        ("domains.csv", "documents and tokens of every domain"),
+        ("taxonomy.md", "the domains for people: keywords and representatives"),
+        ("student/", "the classifier; label more with `gemix label`"),
+        ("run.json", "what was done with what"),
+    ):
+        print(f"{folder / path}  {what}")
+    print(f"See them in a browser: gemix report {folder}")
+
+
+app.command()(command(ValueError, extra="train")(cli_sweep.sweep))
+app.command()(command(ValueError, extra="proxy")(cli_probe.probe))
+app.command()(command(ValueError, extra="train")(cli_taxonomy.cut))
+cli_report.register(app)
+app.add_typer(cli_mix.app, name="mix")
+app.add_typer(cli_proxy.app, name="proxy")
+app.command()(command()(cli_export.export))
+app.command()(command()(cli_export.sample))
+cli_stats.register(app)
+cli_eval.register(app)
+cli_interchange.register(app)
+
+
+def main() -> None:
+    """Entry point of the `gemix` command."""
+    app()

@@ -1,0 +1,46 @@
+"""What all commands share: faults become messages, results become files and tables."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from gemix.runtime.errors import GemixError
+from gemix.runtime.progress import say
+
+
+def command(*faults: type[Exception], extra: str | None = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Turn faults that the user can act on into a message and an exit code; bugs keep their traceback.
+
+    Args:
+        *faults: exceptions beside GemixError and OSError whose message is for the user: ValueError for commands over
+            `gemix.sphere` and `gemix.mix`, which know no GemixError.
+        extra: the extra that installs what these commands import.
+
+    """
+    shown: tuple[type[Exception], ...] = (GemixError, *faults)
+
+    def wrap(function: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(function)
+        def run(*args: Any, **kwargs: Any) -> None:
+            try:
+                function(*args, **kwargs)
+            except shown as error:
+                say(f"error: {error}")
+            except OSError as error:
+                say(f"error: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}")
+            except ModuleNotFoundError as error:
+                if extra is None or (error.name or "gemix").startswith("gemix"):
+                    raise
+                say(f'error: {(error.name or "").partition(".")[0]} is not installed: pip install "gemix[{extra}]"')
+            except KeyboardInterrupt:
+                say("interrupted; the same command goes on from here")
+                raise typer.Exit(130) from None
+            else:
+                return
+            raise typer.Exit(1)
+
+        return run
+
+    return wrap

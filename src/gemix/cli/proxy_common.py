@@ -1,0 +1,108 @@
+"""What the commands that train proxies share: their options, and what a training would cost."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gemix.runtime.progress import say
+
+if TYPE_CHECKING:
+    from gemix.mix.tables import RunTable
+    from gemix.proxy.dataset import ProxyData
+    from gemix.proxy.factory import Kind
+    from gemix.runtime.ranks import Rank
+
+ProxyName = Annotated[str, typer.Option("--proxy", help="ngram (counts, milliseconds a mixture) or transformer")]
+Order = Annotated[int, typer.Option(min=1, max=5, help="ngram: tokens of the longest n-grams")]
+Preset = Annotated[str, typer.Option(help="transformer: tiny, 1m, 15m, 60m, 280m or 1.1b")]
+Device = Annotated[
+    str | None, typer.Option(help="transformer: cpu, cuda or cuda:N", show_default="a GPU if there is one")
+]
+Members = Annotated[
+    int | None, typer.Option(min=1, help="transformer: models trained at once", show_default="as many as pay")
+]
+Rate = Annotated[float | None, typer.Option(help="transformer: largest learning rate", show_default="the preset's")]
+RunSeed = Annotated[int, typer.Option(min=0, help="of every training: initial weights and order of the data")]
+Run = Annotated[
+    Path | None,
+    typer.Option("--run", help="folder of `gemix proxy prepare`: train the runs that are needed", show_default="no"),
+]
+ProxyTokens = Annotated[
+    float | None,
+    typer.Option(help="with --run: tokens that each model sees, such as 1e8", show_default="those of the data"),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="say what would be trained, and stop")]
+
+
+def open_data(folder: Path, names: Sequence[str], tokens: float | None) -> tuple["ProxyData", int]:
+    """Return the data of a folder, and the tokens to train on.
+
+    Raises:
+        GemixError: the folder is damaged, or its domains are not those of `names`.
+        ValueError: no tokens.
+
+    """
+    from gemix.proxy.dataset import read_data
+    from gemix.proxy.swarm import match_domains
+
+    data = read_data(folder)
+    match_domains(data.names, names)
+    return data, budget_of(data, tokens)
+
+
+def budget_of(data: "ProxyData", tokens: float | None) -> int:
+    """Return the tokens to train on: those given, else as many as the data have."""
+    if tokens is None:
+        return sum(part.tokens for part in data.domains)
+    if not 1 <= tokens < 2**63:
+        raise ValueError(f"a training sees at least one token, not {tokens:g}")
+    return round(tokens)
+
+
+def local_device(rank: "Rank", environment: Mapping[str, str], gpus: int) -> str | None:
+    """Return the GPU of a rank where its machine shows it several: ranks of a machine take them in turn.
+
+    Args:
+        rank: of this process.
+        environment: `os.environ`; torchrun, Slurm and Open MPI number the ranks of a machine there.
+        gpus: that this process sees.
+
+    Returns:
+        A device of torch, or None where there is nothing to choose.
+
+    """
+    if gpus < 2:
+        return None
+    names = ("LOCAL_RANK", "SLURM_LOCALID", "OMPI_COMM_WORLD_LOCAL_RANK")
+    local = next((int(environment[name]) for name in names if environment.get(name, "").isdecimal()), rank.index)
+    return f"cuda:{local % gpus}"
+
+
+def say_cost(
+    data: "ProxyData", kind: "Kind", runs: int, budget: int, table: "RunTable | None" = None, most: bool = False
+) -> None:
+    """Say what would be trained: models (perhaps at most so many), tokens, parameters, domains read more than once."""
+    from gemix.proxy.factory import parameters
+
+    size = parameters(data, kind)
+    what = f"{kind.name} {kind.preset}, {size:,} parameters" if size else f"{kind.name} of order {kind.order}"
+    many = f"{'at most ' if most else ''}{runs:,} run{'s' if runs > 1 else ''}"
+    say(f"{many} of {budget:,} tokens{' each' if runs > 1 else ''}, {runs * budget:,} in all: {what}")
+    if table is None:
+        return
+    tokens = {part.name: part.tokens for part in data.domains}
+    for name, weight in zip(table.domains, table.W.max(axis=0).tolist(), strict=True):
+        epochs = weight * budget / max(tokens[name], 1)
+        if epochs > 1:
+            say(f"{name}: up to {epochs:,.1f} passes over its {tokens[name]:,} tokens")
+
+
+def say_done(out: Path, runs: "RunTable", valid: list[str]) -> None:
+    """Say how many of these runs the folder of a swarm has."""
+    from gemix.proxy.swarm import MEAN
+    from gemix.proxy.swarm_files import read_rows
+
+    done = read_rows(out / "metrics.csv", [*valid, MEAN])
+    say(f"{out}: {sum(name in done for name in runs.ids):,} of {len(runs.ids):,} runs are there")

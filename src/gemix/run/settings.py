@@ -1,0 +1,167 @@
+"""The settings of a run: one flat model, which a YAML file and the flags of the command line both fill."""
+
+import os
+from pathlib import Path
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from gemix.runtime.atomic import write_text
+from gemix.runtime.errors import GemixError
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class RunConfig(BaseModel):
+    """Every setting of `gemix run`. A key of the YAML file is the flag's name, with - or _."""
+
+    model_config = ConfigDict(extra="forbid", validate_default=True)
+
+    inputs: list[str] = Field(default=[], description="files, folders or globs: .jsonl .jsonl.gz .jsonl.zst .parquet")
+    text_key: str = Field("text", description="column that holds the text")
+    id_key: str = Field("id", description="column that holds the document's id (missing: shard:row)")
+    source_key: str | None = Field(None, description="column to count by, beside the domain, while labelling")
+    date_key: str | None = Field(None, description="column of the date, to count by month while labelling")
+    max_bad_fraction: float = Field(0.01, ge=0, le=1, description="share of unusable rows above which to stop")
+    token_counter: str = Field("whitespace", description='"whitespace" or the path of a tokenizers JSON file')
+    seed: int = Field(0, ge=0, lt=2**32, description="seed of the sample and of every random step")
+    sample: int | None = Field(
+        None, ge=1, description="documents that the teacher reads, chosen by a hash of their ids (default 20,000)"
+    )
+    sample_tokens: int | None = Field(None, ge=1, description="size of the sample in tokens instead")
+    window: int = Field(
+        3000,
+        ge=1,
+        description="characters of a document that teacher and student read; 1000 are faster and tell less of a page",
+    )
+    embedder: str = Field(
+        "minilm", description="minilm, minilm:int8, minilm:fp32, lsa, sentence-transformers:NAME or precomputed:PATH"
+    )
+    centre: bool = Field(False, description="subtract the mean embedding (for anisotropic embedders)")
+    clusters: int = Field(24, ge=1, description="number of domains K")
+    balance: float | Literal["auto"] = Field(
+        "auto", description="lambda, the pull towards equal domains; 0 none, inf exactly equal, auto scales with kappa"
+    )
+    balance_by: Literal["documents", "tokens"] = Field("documents", description="what equal is counted in")
+    target: Literal["uniform", "tempered"] = Field(
+        "uniform", description="sizes to aim at: uniform, or tempered (natural sizes to the power temper)"
+    )
+    temper: float = Field(0.5, ge=0, description="power of a tempered target: 0 uniform, 1 natural")
+    solver: Literal["exact", "mm"] = Field("exact", description="E-step: exact (the dual) or mm (the paper's)")
+    n_init: int = Field(1, ge=1, description="starts of the teacher; the best is kept")
+    representatives: int = Field(10, ge=1, description="representative documents a domain")
+    representatives_by: Literal["gis", "centre", "confidence", "random"] = Field(
+        "gis", description="how representatives are ranked"
+    )
+    student_kind: Literal["hashed", "fasttext"] = Field(
+        "hashed", description="hashed (quicker and more faithful) or fasttext (the paper's, a standard .bin)"
+    )
+    student_sample: int = Field(
+        0, ge=0, description="documents beyond the sample that the teacher labels for the hashed student to learn from"
+    )
+    llm_base_url: str | None = Field(
+        None, description="OpenAI-compatible endpoint that names domains, such as http://localhost:8000/v1"
+    )
+    llm_model: str | None = Field(None, description="its model; the key comes from GEMIX_LLM_API_KEY or OPENAI_API_KEY")
+    workers: int = Field(default_factory=_cores, ge=1, description="threads that embed and processes that label")
+
+    @model_validator(mode="after")
+    def _one_sample_size(self) -> Self:
+        if self.sample is not None and self.sample_tokens is not None:
+            raise ValueError("give sample or sample_tokens, not both")
+        if self.sample is None and self.sample_tokens is None:
+            self.sample = 20_000
+        return self
+
+    @model_validator(mode="after")
+    def _balance_is_a_pull(self) -> Self:
+        if self.balance != "auto" and not self.balance >= 0:
+            raise ValueError(f"balance must be auto or a number >= 0, not {self.balance}")
+        if self.solver == "mm" and self.balance == float("inf"):
+            raise ValueError("an infinite balance needs solver exact")
+        return self
+
+    @model_validator(mode="after")
+    def _further_documents_are_for_hashed_students(self) -> Self:
+        if self.student_sample and self.student_kind != "hashed":
+            raise ValueError("a student-sample needs student-kind hashed")
+        return self
+
+    @model_validator(mode="after")
+    def _language_model_has_address_and_name(self) -> Self:
+        if (self.llm_base_url is None) != (self.llm_model is None):
+            raise ValueError("give llm-base-url and llm-model together")
+        if self.llm_base_url is not None:
+            address = urlsplit(self.llm_base_url)
+            if address.scheme not in ("http", "https") or not address.hostname:
+                raise ValueError(f"llm-base-url must begin with http:// or https://, not {self.llm_base_url!r}")
+            if address.username or address.password:
+                raise ValueError("llm-base-url must hold no key: settings are written to files; use GEMIX_LLM_API_KEY")
+        return self
+
+    def to_yaml(self) -> str:
+        """Return the settings as YAML that `resolve` reads back."""
+        return yaml.safe_dump(self.model_dump(exclude_none=True), sort_keys=False, allow_unicode=True)
+
+
+def resolve(flags: dict[str, Any], config_file: Path | None = None, stored: Path | None = None) -> RunConfig:
+    """Put settings together: defaults, then a run's stored settings, then a YAML file, then flags.
+
+    Args:
+        flags: values given on the command line; None where a flag was not given.
+        config_file: YAML file that the user names.
+        stored: a run's config.yaml, if there is one.
+
+    Raises:
+        GemixError: an unknown key or a bad value, with the file and key it stands in.
+
+    """
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    layers = [(read_yaml(path), str(path)) for path in (stored, config_file) if path is not None]
+    layers.append(({key: value for key, value in flags.items() if value is not None}, "command line"))
+    for layer, source in layers:
+        # The two sizes of the sample exclude each other, so a later layer's choice replaces an earlier one's.
+        if "sample" in layer or "sample_tokens" in layer:
+            values.pop("sample", None)
+            values.pop("sample_tokens", None)
+        values |= layer
+        sources |= dict.fromkeys(layer, source)
+    try:
+        return RunConfig(**values)
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            key = str(problem["loc"][0]) if problem["loc"] else ""
+            where = f"{sources.get(key, 'settings')}: {key.replace('_', '-')}: " if key else ""
+            lines.append(f"{where}{problem['msg'].removeprefix('Value error, ')}")
+        raise GemixError("\n".join(dict.fromkeys(lines))) from None
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML mapping; - and _ in keys are the same.
+
+    Raises:
+        GemixError: the file is missing, not YAML, or not a mapping.
+
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise GemixError(f"cannot read {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise GemixError(f"{path} is not YAML: {error}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise GemixError(f"{path} must hold key: value pairs, not a {type(content).__name__}")
+    return {str(key).replace("-", "_"): value for key, value in content.items()}
+
+
+def save(config: RunConfig, path: Path) -> None:
+    """Write the settings as YAML, atomically."""
+    write_text(path, config.to_yaml())

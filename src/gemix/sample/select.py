@@ -1,0 +1,209 @@
+"""Choose the documents of the partial epochs: in the order of their hash until the budget is used up.
+
+The sidecars are read, not the documents. A histogram over 4,096 ranges of the hash says in which range the budget ends;
+that range is cut into 4,096 again while it holds too many documents to look at one by one. Then those few are.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from gemix.corpus.shards import Shard
+from gemix.labels.labelled import LabelledCorpus, read_sidecar
+from gemix.runtime.errors import GemixError
+from gemix.runtime.work import for_all
+from gemix.sample.budget import Budget
+from gemix.sample.order import selection_hash
+
+_RANGE_BITS = 12
+_RANGES = 1 << _RANGE_BITS
+_LEVELS = 64 // _RANGE_BITS
+_FEW = 4096  # documents of a domain that are looked at one by one
+_SAME_HASH = 1 << 20  # documents with one id that are
+_ROWS_A_WORKER = 1 << 20  # read in about as long as a process takes to start
+
+
+class Selection(msgspec.Struct, frozen=True):
+    """The documents of the partial epochs: those whose hash is below their domain's bar, and some by shard and row.
+
+    Attributes:
+        bar: by domain; a document with a smaller selection hash is chosen.
+        rows: by shard name: documents at or above the bar that are chosen, too, by row (from 0), ascending.
+        tokens, documents: how much of each domain is chosen in all.
+
+    """
+
+    bar: dict[int, int]
+    rows: dict[str, list[int]]
+    tokens: dict[int, int]
+    documents: dict[int, int]
+
+
+def select_documents(corpus: LabelledCorpus, budgets: Sequence[Budget], seed: int, workers: int) -> Selection:
+    """Choose, for every domain, documents of together at most `rest` tokens.
+
+    They are taken in the order of their hash; where the next one does not fit, the following `_FEW` or so are searched
+    for documents that do. So the sum stays below the budget by less than the shortest of those.
+
+    Memory: two histograms a domain and worker, and `_FEW` documents a domain, whatever the size of the corpus.
+
+    Raises:
+        GemixError: a sidecar cannot be read, or more than a million documents of a domain share one id.
+
+    """
+    workers = min(workers, 1 + corpus.rows // _ROWS_A_WORKER)
+    open_ends = {budget.domain: _Range(budget.rest) for budget in budgets if budget.rest}
+    found: dict[int, _Range] = {}
+    for level in range(_LEVELS):
+        if not open_ends:
+            break
+        counts = _histograms(corpus, {k: end.low for k, end in open_ends.items()}, level, seed, workers)
+        for i, k in enumerate(list(open_ends)):
+            if open_ends[k].narrow(counts[0, i], counts[1, i], level):
+                found[k] = open_ends.pop(k)
+    selection = Selection({k: end.low for k, end in found.items()}, {}, {}, {})
+    candidates = _candidates(corpus, found, seed, workers)
+    for k, end in found.items():
+        budget = next(budget for budget in budgets if budget.domain == k)
+        left = end.rest
+        taken = 0
+        for _, tokens, shard, row in sorted(candidates[k]):
+            if tokens <= left:
+                selection.rows.setdefault(shard, []).append(row)
+                left -= tokens
+                taken += 1
+        selection.tokens[k] = budget.rest - left
+        selection.documents[k] = end.documents + taken
+    for rows in selection.rows.values():
+        rows.sort()
+    return selection
+
+
+@dataclass
+class _Range:
+    """The hashes from `low` on among which a domain's budget ends.
+
+    `rest` is what is left of the budget after all documents below `low`, of which there are `documents`; `last` is the
+    last hash that is looked at.
+    """
+
+    rest: int
+    low: int = 0
+    last: int = 0
+    documents: int = 0
+
+    def narrow(self, tokens: NDArray[np.int64], documents: NDArray[np.int64], level: int) -> bool:
+        """Go to the one of the `_RANGES` parts in which the budget ends; return whether it holds few documents."""
+        ends = np.cumsum(tokens)
+        part = int(np.searchsorted(ends, self.rest, side="right"))  # the first that does not fit as a whole
+        width = 1 << (64 - _RANGE_BITS * (level + 1))
+        self.rest -= int(ends[part - 1]) if part else 0
+        self.documents += int(documents[:part].sum())
+        self.low += part * width
+        few = int(np.searchsorted(np.cumsum(documents[part:]), _FEW, side="right"))
+        self.last = self.low + max(few, 1) * width - 1
+        return few > 0 or level == _LEVELS - 1
+
+
+def _path(shard: Shard) -> Path:
+    return shard.path
+
+
+def _histograms(corpus: LabelledCorpus, lows: dict[int, int], level: int, seed: int, workers: int) -> NDArray[np.int64]:
+    """Return tokens and documents of each domain in each part of its range, (2, len(lows), _RANGES)."""
+    total = np.zeros((2, len(lows), _RANGES), np.int64)
+
+    def add(shard: Shard, counts: NDArray[np.int64]) -> None:
+        np.add(total, counts, out=total)
+
+    work = partial(_histogram, corpus.folder, lows, level, seed)
+    for_all(work, corpus.shards, workers, add, name=_path, title="sample: count", total=corpus.rows)
+    return total
+
+
+def _histogram(
+    folder: Path, lows: dict[int, int], level: int, seed: int, shard: Shard, advance: Callable[[int], None]
+) -> NDArray[np.int64]:
+    counts = np.zeros((2, len(lows), _RANGES), np.int64)
+    shift = np.uint64(64 - _RANGE_BITS * (level + 1))
+    index = {k: i for i, k in enumerate(lows)}
+    for part in _scan(folder, shard, set(lows), seed, advance):
+        for k in np.unique(part.domains).tolist():
+            mine = part.domains == k
+            inside = mine & (part.hashes >= np.uint64(lows[k]))
+            ranges = (part.hashes[inside] - np.uint64(lows[k])) >> shift
+            near = ranges < _RANGES
+            at = ranges[near].astype(np.int64)
+            np.add.at(counts[0, index[k]], at, part.tokens[inside][near])
+            np.add.at(counts[1, index[k]], at, 1)
+    return counts
+
+
+Candidate = tuple[int, int, str, int]  # hash, tokens, shard, row
+
+
+def _candidates(
+    corpus: LabelledCorpus, ranges: dict[int, _Range], seed: int, workers: int
+) -> dict[int, list[Candidate]]:
+    """Return the documents of each domain in its range."""
+    bounds = {k: (end.low, end.last) for k, end in ranges.items()}
+    found: dict[int, list[Candidate]] = {k: [] for k in ranges}
+    if not ranges:
+        return found
+
+    def keep(shard: Shard, columns: tuple[NDArray[Any], ...]) -> None:
+        for k, hashed, tokens, row in zip(*(column.tolist() for column in columns), strict=True):
+            found[k].append((hashed, tokens, shard.name, row))
+            if len(found[k]) > _SAME_HASH:
+                raise GemixError(
+                    f"more than {_SAME_HASH:,} documents of domain {corpus.names[k]!r} have the same id; "
+                    "label the corpus with an --id-key that tells documents apart"
+                )
+
+    work = partial(_collect, corpus.folder, bounds, seed)
+    for_all(work, corpus.shards, workers, keep, name=_path, title="sample: choose", total=corpus.rows)
+    return found
+
+
+def _collect(
+    folder: Path, bounds: dict[int, tuple[int, int]], seed: int, shard: Shard, advance: Callable[[int], None]
+) -> tuple[NDArray[Any], ...]:
+    """Return domain, hash, tokens and row of the documents within the bounds of their domain."""
+    kept: list[tuple[NDArray[Any], ...]] = []
+    for part in _scan(folder, shard, set(bounds), seed, advance):
+        low = np.array([bounds[k][0] for k in part.domains.tolist()], np.uint64)
+        last = np.array([bounds[k][1] for k in part.domains.tolist()], np.uint64)
+        inside = (part.hashes >= low) & (part.hashes <= last)
+        kept.append((part.domains[inside], part.hashes[inside], part.tokens[inside], part.rows[inside]))
+    return tuple(np.concatenate(columns) for columns in zip(*kept, strict=True)) if kept else (np.empty(0, int),) * 4
+
+
+@dataclass
+class _Part:
+    """Rows of a sidecar whose domain is asked for; `rows` counts from 0."""
+
+    domains: NDArray[np.int32] = field(repr=False)
+    hashes: NDArray[np.uint64] = field(repr=False)
+    tokens: NDArray[np.int64] = field(repr=False)
+    rows: NDArray[np.int64] = field(repr=False)
+
+
+def _scan(folder: Path, shard: Shard, domains: set[int], seed: int, advance: Callable[[int], None]) -> Iterator[_Part]:
+    compute = selection_hash(seed)
+    wanted = np.array(sorted(domains), np.int32)
+    start = 0
+    for batch in read_sidecar(folder, shard, ["id", "domain", "tokens"]):
+        labels = batch["domain"].fill_null(-1).to_numpy()
+        rows = np.flatnonzero(np.isin(labels, wanted))
+        ids = batch["id"].take(rows).to_pylist()
+        hashes = np.fromiter(map(compute, ids), np.uint64, len(ids))
+        tokens = batch["tokens"].fill_null(0).to_numpy()
+        yield _Part(labels[rows], hashes, tokens[rows], rows + start)
+        start += batch.num_rows
+        advance(batch.num_rows)
