@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from gemix import labels
 from gemix.corpus.buffers import text_buffers
 from gemix.corpus.reader import read_batches
 from gemix.corpus.shards import resolve_shards
@@ -30,7 +31,6 @@ from gemix.student.characters import characters
 from gemix.student.hashed_kernel import Reading, read_bags
 from gemix.student.hashed_student import HashedStudent
 from gemix.student.hashed_training import Recipe, bits_for, train_hashed
-from gemix.tokens.counter import token_counter
 
 EPOCHS = 2
 
@@ -65,7 +65,6 @@ def main() -> None:
     texts = pa.concat_arrays([batch.good_texts for batch in batches])
     learned = texts.slice(0, arguments.documents)
     parts = np.arange(len(learned)) % 10  # part 0 is for validation
-    counter = token_counter("whitespace")
     with tempfile.TemporaryDirectory() as folder:
         pq.write_table(pa.table({"text": texts}), Path(folder) / "pages.parquet", compression="zstd")
         (shard,) = resolve_shards([Path(folder) / "pages.parquet"])
@@ -77,7 +76,7 @@ def main() -> None:
 
         def label(k: int) -> None:
             out = Path(folder) / "labels"
-            label_shard(shard, students[k], out, model="", text_key="text", id_key="id", counter=counter)
+            label_shard(shard, students[k], out, model="", reading=labels.Reading())
 
         teachers = {k: make_responsibilities(learned, k) for k in arguments.domains}
         students = {k: train(k) for k in arguments.domains}  # compiles, too

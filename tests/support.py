@@ -1,11 +1,15 @@
 """Data that several tests make."""
 
+import json
 import random
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import zstandard
+
+from gemix.run.settings import STAGES, resolve, settings_of
 
 SUBJECTS = {
     "cooking": "oven butter flour simmer garlic recipe whisk pastry roast sauce onion dough broth vinegar",
@@ -45,6 +49,13 @@ def clustered(n: int, d: int, k: int, noise: float, seed: int, skew: float = 1.0
     truth = random.choice(k, n, p=share / share.sum())
     x = centres[truth] + noise * random.normal(size=(n, d))
     return x / np.linalg.norm(x, axis=1, keepdims=True), truth
+
+
+def store_settings(folder: Path, **values: Any) -> None:
+    """Make a run folder whose stages were run with these settings."""
+    config = resolve(values)
+    stages = {stage: {"config": settings_of(config, stage), "outputs": {}, "inputs": {}} for stage in STAGES}
+    (folder / "run.json").write_text(json.dumps({"schema": 3, "stages": stages, "files": {}}))
 
 
 def files_below(folder: Path) -> dict[Path, tuple[int, int, int]]:

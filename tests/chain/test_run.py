@@ -15,7 +15,7 @@ from support import make_documents, write_jsonl
 from typer.testing import CliRunner
 
 from gemix.cli.app import app
-from gemix.run.ledger import run_lock
+from gemix.runtime.lock import folder_lock
 
 SMALL = ["--embedder", "lsa", "--clusters", "4", "--workers", "1", "--window", "400"]
 
@@ -41,7 +41,7 @@ def finished(corpus, tmp_path_factory) -> Path:
 def test_every_document_has_a_domain(finished, corpus):
     assert {p.name for p in finished.iterdir() if not p.name.startswith(".")} == {
         "run.json", "config.yaml", "seed.parquet", "embeddings", "teacher", "taxonomy.json", "taxonomy.md",
-        "audit.parquet", "student", "labels", "domains.csv",
+        "audit.parquet", "student", "labels", "domains.csv", "partition.parquet",
     }  # fmt: skip
     sidecars = sorted((finished / "labels").rglob("*.parquet"))
     assert [str(p.relative_to(finished / "labels")) for p in sidecars] == ["a.parquet", "b.parquet", "sub/c.parquet"]
@@ -154,10 +154,10 @@ def test_dry_run_writes_nothing(corpus, tmp_path):
 
 
 def test_a_second_run_in_the_same_folder_is_refused(corpus, tmp_path):
-    with run_lock(tmp_path):
+    with folder_lock(tmp_path):
         code, _, err = gemix("run", corpus, "--out", tmp_path, *SMALL)
     assert code == 1
-    assert "another gemix process" in err
+    assert "is at work in" in err
 
 
 def test_balance_by_tokens(corpus, tmp_path):

@@ -7,14 +7,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import typer
-from support import clustered
+from support import clustered, store_settings
 from typer.testing import CliRunner
 
 from gemix.cli.command import command
 from gemix.cli.sweep import sweep
 from gemix.report.sweep_figure import sweep_figure
-from gemix.run import settings as config
-from gemix.run.settings import resolve
 from gemix.runtime.errors import GemixError
 from gemix.sphere import sweep as sphere_sweep
 from gemix.sphere.sweep_result import Setting, Sweep, recommend
@@ -30,7 +28,7 @@ def run(tmp_path) -> Path:
     (tmp_path / "embeddings").mkdir()
     np.save(tmp_path / "embeddings" / "seed.npy", x.astype(np.float16))
     pq.write_table(pa.table({"tokens": np.arange(400)}), tmp_path / "seed.parquet")
-    config.save(resolve({"seed": 3, "n_init": 2}), tmp_path / "config.yaml")
+    store_settings(tmp_path, seed=3, n_init=2)
     return tmp_path
 
 
@@ -63,7 +61,7 @@ def test_it_writes_a_table_the_numbers_and_a_figure(run):
 
 
 def test_it_goes_by_the_settings_of_the_run(run, monkeypatch, tmp_path):
-    config.save(resolve({"seed": 3, "n_init": 2, "balance_by": "tokens"}), run / "config.yaml")
+    store_settings(run, seed=3, n_init=2, balance_by="tokens")
     seen = {}
 
     def recording(X, clusters, balances, **options):

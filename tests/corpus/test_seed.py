@@ -17,13 +17,12 @@ from gemix.corpus.seed import SCHEMA, SeedSample, ShardTotals, sample_seed
 from gemix.corpus.shards import Shard, resolve_shards
 from gemix.corpus.window import Window
 from gemix.runtime.errors import GemixError
-from gemix.tokens.counter import WhitespaceCounter
 
 FORMATS = [".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet"]
 
 
 def sample(shards: list[Shard], **options) -> SeedSample:
-    return sample_seed(shards, **{"window": Window(50), "counter": WhitespaceCounter()} | options)
+    return sample_seed(shards, **{"window": Window(50)} | options)
 
 
 def digest(row_id: str, seed: int = 0) -> bytes:
@@ -56,7 +55,7 @@ def test_columns_of_the_table(tmp_path):
         "shard": "s",
         "row": 1,
         "characters": len(long),
-        "tokens": 200,
+        "bytes": len(long),
         "meta": '{"a":"é","b":[1,null],"n":null}',
     }
 
@@ -72,20 +71,20 @@ def test_totals_and_bad_rows_cover_the_whole_corpus(tmp_path):
     first = write_rows(tmp_path / "a.jsonl.gz", [{"text": "one two"}, {"text": ""}, {"text": "three"}])
     second = write_bytes(tmp_path / "b.jsonl", b'{"text": "four"}\nbad\n')
     result = sample([first, second], documents=1)
-    assert result.shards == [ShardTotals("a", 3, 2, 3), ShardTotals("b", 2, 1, 1)]
+    assert result.shards == [ShardTotals("a", 3, 2, 12), ShardTotals("b", 2, 1, 4)]
     assert result.bad.counts == {"empty_text": 1, "bad_json": 1}
     assert str(result.bad.examples["bad_json"][0]) == f"{tmp_path / 'b.jsonl'}:2"
 
 
-def test_a_token_budget_takes_documents_until_it_is_reached(tmp_path):
+def test_a_size_in_bytes_takes_documents_until_it_is_reached(tmp_path):
     rows = corpus_rows(300)
     shard = write_rows(tmp_path / "s.jsonl", rows)
     for budget in (1, 50, 333):
-        tokens = sample([shard], tokens=budget).table["tokens"].to_pylist()
-        assert sum(tokens) >= budget > sum(tokens[:-1])
-    everything = sample([shard], tokens=10**9).table
+        sizes = sample([shard], size=budget).table["bytes"].to_pylist()
+        assert sum(sizes) >= budget > sum(sizes[:-1])
+    everything = sample([shard], size=10**9).table
     assert everything.num_rows == 300
-    part = sample([shard], tokens=333).table
+    part = sample([shard], size=333).table
     assert part == everything.slice(0, part.num_rows)
 
 
@@ -126,12 +125,12 @@ rows_strategy = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(rows_strategy, st.randoms(use_true_random=False), st.integers(1, 12), st.booleans())
-def test_shuffling_and_splitting_over_shards_and_formats_changes_nothing(rows, rng, limit, by_tokens):
+def test_shuffling_and_splitting_over_shards_and_formats_changes_nothing(rows, rng, limit, by_bytes):
     if all(row["text"].isspace() for row in rows):
         rows.append({"id": "z", "text": "good", "n": None})
     # One type for the column in every format: Parquet has no mixed ones.
     rows = [row | {"n": None if row["n"] is None else float(row["n"])} for row in rows]
-    size = {"tokens": limit} if by_tokens else {"documents": limit}
+    size = {"size": limit} if by_bytes else {"documents": limit}
     with tempfile.TemporaryDirectory() as folder:
         whole = sample([write_rows(Path(folder) / "whole.jsonl", rows)], **size)
         shuffled = rng.sample(rows, len(rows))
@@ -144,7 +143,7 @@ def test_shuffling_and_splitting_over_shards_and_formats_changes_nothing(rows, r
         parts = sample(shards, **size)
     assert content(parts) == content(whole)
     assert sum(s.documents for s in parts.shards) == whole.shards[0].documents
-    assert sum(s.tokens for s in parts.shards) == whole.shards[0].tokens
+    assert sum(s.bytes for s in parts.shards) == whole.shards[0].bytes
     assert parts.bad.counts == whole.bad.counts
 
 
@@ -183,13 +182,13 @@ def test_an_empty_corpus_is_an_error(tmp_path):
         sample(shards, documents=5)
 
 
-@pytest.mark.parametrize("size", [{"documents": 0}, {"tokens": -1}])
+@pytest.mark.parametrize("size", [{"documents": 0}, {"size": -1}])
 def test_a_sample_of_nothing_is_refused(tmp_path, size):
     with pytest.raises(GemixError, match="at least 1"):
         sample([write_rows(tmp_path / "s.jsonl", corpus_rows(3))], **size)
 
 
-@pytest.mark.parametrize("size", [{}, {"documents": 1, "tokens": 1}])
+@pytest.mark.parametrize("size", [{}, {"documents": 1, "size": 1}])
 def test_one_size_has_to_be_given(size):
     with pytest.raises(ValueError, match="either"):
         sample([], **size)

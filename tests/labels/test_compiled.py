@@ -10,7 +10,7 @@ import pytest
 from label_data import save_hashed_student, save_student
 
 from gemix.corpus.shards import Shard
-from gemix.labels import label_corpus
+from gemix.labels import Launcher, label_corpus
 from gemix.labels.job import Job
 
 
@@ -34,10 +34,10 @@ def test_it_is_done_where_there_are_processes_and_something_to_label(
     monkeypatch.setattr(Job, "compile_kernels", lambda job, json_lines: calls.append(json_lines))
     label_corpus(shards, student_folder, tmp_path / "one")
     assert calls == []
-    label_corpus(shards, student_folder, tmp_path / "two", workers=2)
+    label_corpus(shards, student_folder, tmp_path / "two", launcher=Launcher(workers=2))
     assert calls == [True]
-    label_corpus(shards, student_folder, tmp_path / "two", workers=2)  # nothing is left to do
+    label_corpus(shards, student_folder, tmp_path / "two", launcher=Launcher(workers=2))  # nothing is left to do
     assert calls == [True]
     two = [Shard(name, shard.path) for name in "xy" for shard in shards if shard.format == ".parquet"]
-    label_corpus(two, student_folder, tmp_path / "three", workers=2)
+    label_corpus(two, student_folder, tmp_path / "three", launcher=Launcher(workers=2))
     assert calls == [True, False]

@@ -23,9 +23,8 @@ import zstandard
 from label_data import FakeStudent, contents, make_rows, temporary_files, write_corpus
 
 from gemix.corpus.shards import Shard, resolve_shards
-from gemix.labels import label_corpus, label_shard
+from gemix.labels import Reading, label_corpus, label_shard
 from gemix.runtime.errors import GemixError
-from gemix.tokens.counter import token_counter
 
 HERE = Path(__file__).parent
 NAMES = {"a.jsonl": "a", "b.jsonl.zst": "b", "c.parquet": "c"}
@@ -300,8 +299,7 @@ def test_a_shard_replaced_while_it_is_read(tmp_path: Path, name: str) -> None:
             os.replace(later, path)
 
     def label(student: FakeStudent) -> None:
-        counter = token_counter("whitespace")
-        label_shard(shard, student, tmp_path / "out", model="m", text_key="text", id_key="id", counter=counter)
+        label_shard(shard, student, tmp_path / "out", model="m", reading=Reading())
 
     with pytest.raises(GemixError, match=r"a\..* changed while it was read; label it again"):
         label(FakeStudent(replace))

@@ -8,6 +8,7 @@ from label_data import contents, temporary_files, write_corpus
 from support import files_below
 
 from gemix.corpus.shards import Shard, resolve_shards
+from gemix.labels import Launcher, Reading
 from gemix.labels.launch import LabelResult, label_corpus
 from gemix.labels.totals import totals
 from gemix.runtime.errors import GemixError
@@ -31,7 +32,9 @@ def test_every_number_of_workers_gives_the_same_bytes(
 ) -> None:
     assert set(contents(out)) == {f"{name}.{kind}" for name in NAMES for kind in ("parquet", "json")}
     for workers in (2, 3):
-        again = label_corpus(shards[::-1], student_folder, tmp_path / f"out{workers}", workers=workers)
+        again = label_corpus(
+            shards[::-1], student_folder, tmp_path / f"out{workers}", launcher=Launcher(workers=workers)
+        )
         assert contents(tmp_path / f"out{workers}") == contents(out)
         assert again.totals.documents == done.totals.documents
         assert sorted(again.labelled) == NAMES
@@ -65,7 +68,7 @@ def test_only_what_changed_is_labelled_again(
     os.utime(shards[0].path, ns=(1, 1))  # touched, not changed
     (out / "b.json").write_text("{ not json")
     (out / "d.parquet").unlink()
-    again = label_corpus(shards, student_folder, out, workers=2)
+    again = label_corpus(shards, student_folder, out, launcher=Launcher(workers=2))
     assert (again.labelled, again.trusted) == (["b", "d"], ["a", "sub/c"])
     after = contents(out)
     assert before.pop("a.json") != after.pop("a.json")  # the new time
@@ -126,7 +129,7 @@ def test_unreadable_shards_are_named_and_the_others_done(
     shards[2].path.write_bytes(data)
     shards[1].path.write_bytes(b"no gzip")
     with pytest.raises(GemixError) as caught:
-        label_corpus(shards, student_folder, out, workers=workers)
+        label_corpus(shards, student_folder, out, launcher=Launcher(workers=workers))
     message = str(caught.value)
     assert "2 of 4 shards could not be labelled, the others are done" in message
     assert message.count(str(shards[1].path)) == message.count(str(shards[2].path)) == 1
@@ -159,7 +162,7 @@ def test_too_many_bad_rows_are_an_error_after_all_is_labelled(
 
 def test_counter_and_student_fail_before_any_work(shards: list[Shard], student_folder: Path, out: Path) -> None:
     with pytest.raises(GemixError, match=r"token counter .*nothing\.json"):
-        label_corpus(shards, student_folder, out, counter_spec=str(out / "nothing.json"))
+        label_corpus(shards, student_folder, out, Reading(counter=str(out / "nothing.json")))
     with pytest.raises(GemixError, match="no_student"):
         label_corpus(shards, out / "no_student", out)
     assert not out.exists()
@@ -172,7 +175,9 @@ def test_a_tokenizer_counts_in_every_process(shards: list[Shard], student_folder
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     out.mkdir()
     tokenizer.save(str(out / "tokenizer.json"))
-    by_file = label_corpus(shards, student_folder, out / "a", counter_spec=str(out / "tokenizer.json"), workers=2)
+    by_file = label_corpus(
+        shards, student_folder, out / "a", Reading(counter=str(out / "tokenizer.json")), launcher=Launcher(workers=2)
+    )
     by_space = label_corpus(shards, student_folder, out / "b")
     assert np.array_equal(by_file.totals.tokens, by_space.totals.tokens)
     assert b"tokenizers:tokenizer.json#" in contents(out)["a/a.json"]
@@ -181,7 +186,7 @@ def test_a_tokenizer_counts_in_every_process(shards: list[Shard], student_folder
 def test_unwritable_output(shards: list[Shard], student_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(GemixError, match=r"cannot write .*file/out: Not a directory"):
-        label_corpus(shards, student_folder, tmp_path / "file" / "out", workers=2)
+        label_corpus(shards, student_folder, tmp_path / "file" / "out", launcher=Launcher(workers=2))
 
 
 def test_leftovers_of_these_shards_go_and_those_of_others_stay(
@@ -192,7 +197,9 @@ def test_leftovers_of_these_shards_go_and_those_of_others_stay(
     stay = [out / ".foreign.parquet.tmp-12-0a1b", out / ".a.tmp-x"]
     for path in gone + stay:
         path.write_text("half")
-    label_corpus(shards, student_folder, out, rank=Rank(0, 1))  # other ranks may be at work on theirs
+    label_corpus(
+        shards, student_folder, out, launcher=Launcher(rank=Rank(0, 1))
+    )  # other ranks may be at work on theirs
     assert sorted(temporary_files(out)) == sorted(gone + stay)
     label_corpus(shards, student_folder, out)
     assert sorted(temporary_files(out)) == sorted(stay)

@@ -6,12 +6,12 @@ import pytest
 from label_data import FakeStudent, make_rows
 
 from gemix.corpus.shards import Shard
+from gemix.labels import Reading
 from gemix.labels.markers import Marker, marker_path, read_marker, sidecar_path, trusted_marker, write_marker
-from gemix.labels.shard import label_settings, label_shard
+from gemix.labels.shard import label_shard
 from gemix.runtime.errors import GemixError
-from gemix.tokens.counter import token_counter
 
-SETTINGS = label_settings(text_key="text", id_key="id", counter=token_counter("whitespace"))
+SETTINGS = Reading().settings
 
 
 @pytest.fixture
@@ -28,9 +28,7 @@ def shard(tmp_path: Path) -> Shard:
 
 @pytest.fixture
 def marker(shard: Shard, out: Path) -> Marker:
-    return label_shard(
-        shard, FakeStudent(), out, model="m1", text_key="text", id_key="id", counter=token_counter("whitespace")
-    )
+    return label_shard(shard, FakeStudent(), out, model="m1", reading=Reading())
 
 
 def trusted(shard: Shard, out: Path, model: str = "m1", **settings: str) -> Marker | None:

@@ -7,7 +7,7 @@ import pytest
 from label_data import contents, make_rows, write_corpus
 
 from gemix.corpus.shards import Shard, resolve_shards
-from gemix.labels import parts
+from gemix.labels import Launcher, Reading, parts
 from gemix.labels.job import Job
 from gemix.labels.launch import LabelResult, label_corpus
 from gemix.labels.markers import marker_path, read_marker
@@ -16,7 +16,7 @@ from gemix.runtime.errors import GemixError
 from gemix.runtime.ranks import Rank
 from gemix.student.base import student_fingerprint
 
-OPTIONS = {"source_key": "source", "date_key": "date"}
+READING = Reading(source_key="source", date_key="date")
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def shards(corpus: Path) -> list[Shard]:
 @pytest.fixture
 def whole(shards: list[Shard], student_folder: Path, tmp_path: Path) -> dict[str, bytes]:
     """The files of one worker that knows no parts."""
-    label_corpus(shards, student_folder, tmp_path / "whole", **OPTIONS)
+    label_corpus(shards, student_folder, tmp_path / "whole", READING)
     return contents(tmp_path / "whole")
 
 
@@ -53,7 +53,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch, whole: dict[str, bytes], shards
 
 
 def label(shards: list[Shard], student_folder: Path, out: Path, **options: object) -> LabelResult:
-    return label_corpus(shards, student_folder, out, **OPTIONS | options)  # type: ignore[arg-type]
+    return label_corpus(shards, student_folder, out, READING, launcher=Launcher(**options))  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("small_parts")
@@ -134,7 +134,7 @@ def test_parts_of_another_file_student_or_setting_are_made_again(
     label(shards, other_student_folder, out, rank=Rank(0, 1))
     label(shards, student_folder, out, rank=Rank(0, 1), text_key="source")
     (of_big,) = split(shards, {shard: shard.path.stat().st_size for shard in shards}).values()
-    job = Job(student_folder, student_fingerprint(student_folder), out, "text", "id", "whitespace", **OPTIONS)
+    job = Job(student_folder, student_fingerprint(student_folder), out, READING)
     assert all(job.trusted(part) is None for part in of_big if isinstance(part, Part))
     label(shards, student_folder, out, rank=Rank(0, 1))
     assert all(job.trusted(part) is not None for part in of_big if isinstance(part, Part))

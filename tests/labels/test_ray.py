@@ -9,7 +9,7 @@ from label_data import contents
 from ray_work import work
 
 from gemix.corpus.shards import Shard
-from gemix.labels import parts
+from gemix.labels import Launcher, parts
 from gemix.labels.launch import label_corpus
 from gemix.runtime.errors import GemixError
 from gemix.runtime.pool import Failure
@@ -52,10 +52,10 @@ def test_the_same_files_as_without(
 ) -> None:
     label_corpus(shards, student_folder, tmp_path / "alone")
     monkeypatch.setattr(parts, "PART_BYTES", 4000)  # one of the files is labelled in parts
-    found = label_corpus(shards, student_folder, tmp_path / "ray", ray="local")
+    found = label_corpus(shards, student_folder, tmp_path / "ray", launcher=Launcher(ray="local"))
     assert contents(tmp_path / "ray") == contents(tmp_path / "alone")
     assert sorted(found.labelled) == ["a", "b", "d", "sub/c"]
-    again = label_corpus(shards, student_folder, tmp_path / "ray", ray="local")
+    again = label_corpus(shards, student_folder, tmp_path / "ray", launcher=Launcher(ray="local"))
     assert (again.labelled, again.totals) == ([], found.totals)
 
 

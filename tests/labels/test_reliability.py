@@ -18,6 +18,7 @@ import pytest
 from label_data import contents, temporary_files, write_corpus
 
 from gemix.corpus.shards import Shard, resolve_shards
+from gemix.labels import Launcher
 from gemix.labels.launch import label_corpus
 from gemix.runtime.errors import GemixError
 
@@ -126,14 +127,14 @@ def test_a_worker_killed_in_the_middle_of_a_shard(
     killer = Thread(target=kill_one)
     killer.start()
     with pytest.raises(GemixError, match=r"1 of 6 shards .*(.|\n)*killed by SIGKILL") as caught:
-        label_corpus(large_shards, student_folder, out, workers=2)
+        label_corpus(large_shards, student_folder, out, launcher=Launcher(workers=2))
     killer.join()
     (victim,) = (shard for shard in large_shards if Path(shard.name).name == killed[0])
     assert f"{victim.path}: its worker process was killed" in str(caught.value)
     assert not temporary_files(out)
     others = {name: data for name, data in contents(expected).items() if not name.startswith(f"{victim.name}.")}
     assert contents(out) == others
-    assert label_corpus(large_shards, student_folder, out, workers=2).labelled == [victim.name]
+    assert label_corpus(large_shards, student_folder, out, launcher=Launcher(workers=2)).labelled == [victim.name]
     assert contents(out) == contents(expected)
 
 

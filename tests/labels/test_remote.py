@@ -11,7 +11,7 @@ from remote_data import objects, sidecars
 
 from gemix.corpus.reader import read_batches
 from gemix.corpus.shards import Shard, refuse_overlap, resolve_shards
-from gemix.labels import Rank, label_corpus
+from gemix.labels import Launcher, Rank, label_corpus
 from gemix.labels.totals import totals
 from gemix.runtime import storage
 from gemix.runtime.atomic import write_text
@@ -49,7 +49,7 @@ def test_from_store_to_store(
 ) -> None:
     label_corpus(shards, student_folder, tmp_path / "out")
     out = to_path("s3://web/labels")
-    found = label_corpus(resolve_shards([remote]), student_folder, out, workers=workers)
+    found = label_corpus(resolve_shards([remote]), student_folder, out, launcher=Launcher(workers=workers))
     assert sidecars(objects(store, "labels/")) == sidecars(contents(tmp_path / "out"))
     assert objects(store, "labels/").keys() == contents(tmp_path / "out").keys()
     assert found.totals == totals(out) == totals(tmp_path / "out")
@@ -69,11 +69,11 @@ def test_from_store_to_disk_and_back(
 
 def test_ranks_collect_in_a_bucket(store: Any, remote: str, student_folder: Path) -> None:
     out, found = to_path("s3://web/labels"), resolve_shards([remote])
-    label_corpus(found, student_folder, out, rank=Rank(0, 2))
+    label_corpus(found, student_folder, out, launcher=Launcher(rank=Rank(0, 2)))
     with pytest.raises(GemixError, match=r"of 4 files have no labels(.|\n)*s3://web/corpus/"):
-        label_corpus(found, student_folder, out, collect=True)
-    label_corpus(found, student_folder, out, rank=Rank(1, 2))
-    assert label_corpus(found, student_folder, out, collect=True).totals.rows == 2600
+        label_corpus(found, student_folder, out, launcher=Launcher(collect=True))
+    label_corpus(found, student_folder, out, launcher=Launcher(rank=Rank(1, 2)))
+    assert label_corpus(found, student_folder, out, launcher=Launcher(collect=True)).totals.rows == 2600
 
 
 def test_what_changed_is_labelled_again(store: Any, remote: str, student_folder: Path) -> None:
@@ -210,7 +210,7 @@ def test_large_parquet_objects_are_labelled_in_parts(
     monkeypatch.setattr(parts, "partial_copy", watch)
     folder = to_path("s3://web/large-labels" if out == "s3" else str(tmp_path / "out2"))
     shards = resolve_shards(["s3://web/large"])
-    found = label_corpus(shards, student_folder, folder, workers=workers)
+    found = label_corpus(shards, student_folder, folder, launcher=Launcher(workers=workers))
     files = objects(store, "large-labels/") if out == "s3" else contents(tmp_path / "out2")
     assert files.keys() == {"big.parquet", "big.json"}
     assert sidecars(files) == sidecars(contents(tmp_path / "out"))
@@ -220,7 +220,7 @@ def test_large_parquet_objects_are_labelled_in_parts(
         assert max(fetched) < path.stat().st_size / 2
         footer = pq.read_metadata(path).serialized_size + 8
         assert sum(fetched) <= path.stat().st_size + len(fetched) * footer
-    again = label_corpus(shards, student_folder, folder, workers=workers)
+    again = label_corpus(shards, student_folder, folder, launcher=Launcher(workers=workers))
     assert (again.labelled, again.trusted) == ([], ["big"])
 
 
@@ -236,9 +236,9 @@ def test_parts_of_ranks_in_a_bucket(
     monkeypatch.setattr(parts, "PART_BYTES", path.stat().st_size // 5)
     shards, out = resolve_shards(["s3://web/large"]), to_path("s3://web/large-labels")
     for i in range(2):
-        label_corpus(shards, student_folder, out, rank=Rank(i, 2))
+        label_corpus(shards, student_folder, out, launcher=Launcher(rank=Rank(i, 2)))
     assert any(name.startswith(".parts/big/") for name in objects(store, "large-labels/"))
-    label_corpus(shards, student_folder, out, collect=True)
+    label_corpus(shards, student_folder, out, launcher=Launcher(collect=True))
     files = objects(store, "large-labels/")
     assert files.keys() == {"big.parquet", "big.json"}
     assert sidecars(files) == sidecars(contents(tmp_path / "out"))

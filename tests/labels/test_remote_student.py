@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from gemix.cli.app import app
 from gemix.corpus.shards import Shard
-from gemix.labels import label_corpus
+from gemix.labels import Launcher, Reading, label_corpus
 from gemix.labels.job import Job
 from gemix.runtime.errors import GemixError
 from gemix.runtime.storage import to_path
@@ -45,7 +45,7 @@ def test_it_labels_as_here_and_is_fetched_once(
     monkeypatch.setattr(base, "fetch", lambda path, to: fetched.append(path.name) or original(path, to))
     monkeypatch.setattr(base, "_copies", {})
     label_corpus(shards, student_folder, tmp_path / "here")
-    label_corpus(shards, student, tmp_path / "there", workers=workers)
+    label_corpus(shards, student, tmp_path / "there", launcher=Launcher(workers=workers))
     assert contents(tmp_path / "there") == contents(tmp_path / "here")
     assert student_fingerprint(student) == student_fingerprint(student_folder)
     assert load_student(student).domains == load_student(student_folder).domains
@@ -63,7 +63,7 @@ def test_another_student_at_the_url_is_fetched(
 def test_one_that_changes_while_a_job_works_is_refused(
     store: Any, student: Path, other_student_folder: Path, shards: list[Shard], tmp_path: Path
 ) -> None:
-    job = Job(student, student_fingerprint(student), tmp_path / "out", "text", "id", "whitespace")
+    job = Job(student, student_fingerprint(student), tmp_path / "out", Reading())
     put(store, other_student_folder)
     with pytest.raises(GemixError, match="s3://web/student: this student is another than at the start"):
         job(shards[0], lambda n: None)

@@ -11,17 +11,16 @@ from label_data import DOMAINS, FakeStudent, contents, make_rows, temporary_file
 from gemix.corpus.buffers import text_list
 from gemix.corpus.reader import read_batches
 from gemix.corpus.shards import Shard, resolve_shards
-from gemix.labels import sidecar
+from gemix.labels import Reading, sidecar
 from gemix.labels.markers import Marker, marker_path, read_marker, sidecar_path
 from gemix.labels.shard import SCHEMA, label_shard
 from gemix.runtime.errors import GemixError
 from gemix.runtime.fingerprint import file_sha256
-from gemix.tokens.counter import token_counter
 
 
 def label(shard: Shard, out: Path, student: FakeStudent | None = None, **changes: Any) -> Marker:
-    options = {"model": "m1", "text_key": "text", "id_key": "id", "counter": token_counter("whitespace")} | changes
-    return label_shard(shard, student or FakeStudent(), out, **options)
+    others = {key: changes.pop(key) for key in ("model", "advance", "part") if key in changes}
+    return label_shard(shard, student or FakeStudent(), out, **{"model": "m1"} | others, reading=Reading(**changes))
 
 
 @pytest.mark.parametrize("name", ["a", "b", "sub/c", "d"])

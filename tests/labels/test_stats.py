@@ -14,14 +14,14 @@ from typer.testing import CliRunner
 
 from gemix.cli.app import app
 from gemix.corpus.shards import resolve_shards
-from gemix.labels import label_corpus
+from gemix.labels import Launcher, Reading, label_corpus
 from gemix.labels.markers import marker_path
 from gemix.labels.months import month_of
 from gemix.labels.stats import read_stats
 from gemix.runtime.errors import GemixError
 from gemix.student import load_student
 
-KEYS = {"source_key": "origin", "date_key": "when"}
+KEYS = Reading(source_key="origin", date_key="when")
 
 
 def gemix(*arguments: object) -> tuple[int, str, str]:
@@ -95,19 +95,19 @@ def test_they_are_exact_after_any_number_of_resumes(
     shards = resolve_shards([corpus])
     rng = random.Random(1)
     for _ in range(6):
-        label_corpus(rng.sample(shards, 2), student_folder, out, max_bad_fraction=1, **KEYS)
+        label_corpus(rng.sample(shards, 2), student_folder, out, KEYS, max_bad_fraction=1)
         victim = marker_path(out, rng.choice(shards).name)
         victim.unlink(missing_ok=True)  # as if killed between sidecar and marker
-    label_corpus(shards, student_folder, out, max_bad_fraction=1, workers=2, **KEYS)
+    label_corpus(shards, student_folder, out, KEYS, max_bad_fraction=1, launcher=Launcher(workers=2))
     for shard in shards:
         assert marker_path(out, shard.name).read_bytes() == marker_path(labels, shard.name).read_bytes()
-    assert label_corpus(shards, student_folder, out, max_bad_fraction=1, **KEYS).labelled == []
+    assert label_corpus(shards, student_folder, out, KEYS, max_bad_fraction=1).labelled == []
 
 
 def test_another_column_is_counted_by_labelling_again(corpus: Path, student_folder: Path, tmp_path: Path) -> None:
     shards = resolve_shards([corpus / "1.jsonl"])
     first = label_corpus(shards, student_folder, tmp_path / "out", max_bad_fraction=1)
-    again = label_corpus(shards, student_folder, tmp_path / "out", max_bad_fraction=1, source_key="source")
+    again = label_corpus(shards, student_folder, tmp_path / "out", Reading(source_key="source"), max_bad_fraction=1)
     assert (first.totals.by_source, again.labelled) == (None, ["1"])
     assert again.totals.by_source is not None
     assert list(again.totals.by_source.values) == ["made"]
@@ -210,7 +210,7 @@ def test_sources_of_parquet_and_json_are_counted_alike(student_folder: Path, tmp
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "in" / "p.parquet")
     lines = [json.dumps(row | {"when": str(row["when"])}) for row in rows]
     (tmp_path / "in" / "j.jsonl").write_text("\n".join(lines))
-    label_corpus(resolve_shards([tmp_path / "in"]), student_folder, tmp_path / "out", **KEYS)
+    label_corpus(resolve_shards([tmp_path / "in"]), student_folder, tmp_path / "out", KEYS)
     (tmp_path / "out" / "domains.csv").write_text("domain,name\n0,a\n1,b\n2,c\n")
     markers = read_stats(tmp_path / "out").markers
     assert markers["p"].by_source == markers["j"].by_source

@@ -7,26 +7,15 @@ import pytest
 from label_data import FakeStudent
 
 from gemix.corpus.shards import Shard
-from gemix.labels import counts, tally
+from gemix.labels import Reading, counts, tally
 from gemix.labels.markers import Marker
 from gemix.labels.shard import label_shard
-from gemix.tokens.counter import token_counter
 
 
 def label(folder: Path, rows: list[dict[str, Any]], **keys: str) -> Marker:
     path = folder / "a.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    counter = token_counter("whitespace")
-    return label_shard(
-        Shard("a", path),
-        FakeStudent(),
-        folder / "out",
-        model="m",
-        text_key="text",
-        id_key="id",
-        counter=counter,
-        **keys,
-    )
+    return label_shard(Shard("a", path), FakeStudent(), folder / "out", model="m", reading=Reading(**keys))
 
 
 def test_bytes_and_confidence(tmp_path: Path) -> None:

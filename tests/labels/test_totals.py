@@ -5,18 +5,17 @@ import pytest
 from label_data import DOMAINS, FakeStudent
 
 from gemix.corpus.shards import Shard
+from gemix.labels import Reading
 from gemix.labels.markers import Marker, marker_path, read_marker, write_marker
 from gemix.labels.shard import label_shard
 from gemix.labels.totals import Totals, sidecar_names, totals, write_domains
 from gemix.runtime.errors import GemixError
-from gemix.tokens.counter import token_counter
 
 
 @pytest.fixture
 def out(shards: list[Shard], tmp_path: Path) -> Path:
-    counter = token_counter("whitespace")
     for shard in shards:
-        label_shard(shard, FakeStudent(), tmp_path / "out", model="m1", text_key="text", id_key="id", counter=counter)
+        label_shard(shard, FakeStudent(), tmp_path / "out", model="m1", reading=Reading())
     return tmp_path / "out"
 
 

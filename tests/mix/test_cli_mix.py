@@ -82,11 +82,12 @@ def test_strategies_of_shares_write_the_mixture(run, arguments, expected):
         return
     run(arguments[0], "domains.csv", *arguments[1:])
     found = mixture()
-    assert found.names == ["web", "code", "math"]
+    assert found.keys == ["domain-00", "domain-01", "domain-02"]
+    assert [entry.name for entry in found.domains] == ["web", "code", "math"]
     assert found.weights == pytest.approx(expected)
     assert found.strategy == arguments[0]
     assert [entry.share for entry in found.domains] == [0.5, 0.3, 0.2]
-    assert len(found.provenance["partition_sha256"]) == 64
+    assert len(found.provenance["domains_sha256"]) == 64
     if "--budget-tokens" in arguments:
         assert [entry.epochs for entry in found.domains] == pytest.approx([0.6, 1.0, 1.0])
 
@@ -107,7 +108,7 @@ def test_pareto_shows_the_mixtures_between_two_targets(run, stub):
     runs = ["--mixtures", "ratios.csv", "--metrics", "metrics.csv", "--samples", "500"]
     run("pareto", "domains.csv", *runs, "--target", "loss", "--target", "other")
     lines = [line.split(",") for line in Path("pareto.csv").read_text().splitlines()]
-    assert lines[0] == ["mixture", "web", "code", "math", "predicted loss", "predicted other"]
+    assert lines[0] == ["mixture", "domain-00", "domain-01", "domain-02", "predicted loss", "predicted other"]
     table = np.array([list(map(float, line[1:])) for line in lines[1:]])
     assert len(table) == 500
     assert table[:, :3].sum(axis=1) == pytest.approx(np.ones(500))
@@ -179,7 +180,7 @@ def test_designs_are_tables_that_other_commands_read(run, kind):
     first = Path("mixtures.csv").read_text()
     run("design", "domains.csv", "-n", "30", "--kind", kind, "--seed", "3")
     assert Path("mixtures.csv").read_text() == first
-    table = read_runs(Path("mixtures.csv"), domains=["web", "code", "math"])
+    table = read_runs(Path("mixtures.csv"), domains=["domain-00", "domain-01", "domain-02"])
     assert table.ids == [str(i + 1) for i in range(30)]
     assert table.notes == []
 
@@ -187,7 +188,7 @@ def test_designs_are_tables_that_other_commands_read(run, kind):
 def test_suggestions_have_new_ids_and_respect_the_caps(run):
     runs = ["--mixtures", "ratios.csv", "--metrics", "metrics.csv", "--target", "loss"]
     run("suggest", "domains.csv", *runs, "-n", "3", "--max-epochs", "1", "--budget-tokens", "900")
-    table = read_runs(Path("suggested.csv"), domains=["web", "code", "math"])
+    table = read_runs(Path("suggested.csv"), domains=["domain-00", "domain-01", "domain-02"])
     assert table.ids == ["40", "41", "42"]
     assert np.all(np.array([500, 300, 200]) / 900 + 1e-9 >= table.W)
 
@@ -216,7 +217,7 @@ def test_reuse_carries_reduces_and_expands(run):
     assert mixture().weights == pytest.approx([0.25, 0.075, 0.025, 0.15, 0.5])
     run("reuse", "old.json", "new.csv", *split, "--reduced", "small.csv")
     run("uniform", "small.csv", "--out", "small.json")
-    assert mixture("small.json").names == ["existing", "algebra", "geometry", "books"]
+    assert mixture("small.json").keys == ["existing", "algebra", "geometry", "books"]
     run("reuse", "old.json", "new.csv", *split, "--solved", "small.json")
     assert mixture().weights == pytest.approx([0.25 * 0.625, 0.25, 0.25, 0.25 * 0.375, 0.25])
     assert "once for every old domain" in run("reuse", "old.json", "new.csv", "--split", "math", code=1)
@@ -233,7 +234,7 @@ def test_reuse_carries_reduces_and_expands(run):
         (["convert", "ratios.csv", "x", "--to", "excel"], "no format is called 'excel'"),
         (["convert", "domains.csv", "x", "--to", "climb"], "no column of ids"),
         (["doremi", "domains.csv", "--excess", "ratios.csv"], "missing: step"),
-        (["reuse", "metrics.csv", "domains.csv"], "metrics.csv: not JSON"),
+        (["reuse", "metrics.csv", "domains.csv"], "metrics.csv: not a mixture.json: no JSON"),
     ],
 )
 def test_faults_are_messages(run, arguments, message):

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,10 @@ def test_reads_what_the_labelling_writes(tmp_path):
     assert partition.shares == pytest.approx([0.3, 0.7])
     assert partition.floor.tolist() == [0, 0]
     assert partition.cap.tolist() == [1, 1]
-    assert len(partition.sha256) == 64
+    assert partition.keys == ["domain-00", "domain-01"]
+    renamed = replace(partition, titles=["food", "sea"])
+    assert renamed.fingerprint == partition.fingerprint  # a name is no part of what the domains are
+    assert replace(partition, tokens=partition.tokens + 1).fingerprint != partition.fingerprint
 
 
 def test_any_table_of_domains_will_do(tmp_path):
@@ -47,7 +51,9 @@ def test_what_is_written_reads_back(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("domain,tokens,name\n0,1,x\n1,2,x\n", r"row 3: domain 'x' stands in row 2 already"),
+        ("domain,tokens,name\n0,1,x\n00,2,y\n", r"row 3: domain 'domain-00' stands in row 2 already"),
+        ("name,tokens\nx,1\nx,2\n", r"row 3: domain 'x' stands in row 2 already"),
+        ("domain,tokens,partition\n0,1,p\n1,2,q\n", r"column partition must hold one value"),
         ("domain,tokens\na,1\nb,-2\n", r"row 3: tokens must be a whole number >= 0, not '-2'"),
         ("domain,tokens\na,1.5\n", r"row 2: tokens must be a whole number"),
         ("domain,tokens\na,many\n", r"row 2: tokens must be a whole number >= 0, not 'many'"),

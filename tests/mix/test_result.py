@@ -9,7 +9,7 @@ from gemix.mix.result import make_mixture
 
 
 def partition() -> Partition:
-    return Partition(["a", "b", "c"], np.array([1, 2, 0]), np.array([10, 30, 0]), np.zeros(3), np.ones(3), "feed")
+    return Partition(["a", "b", "c"], np.array([1, 2, 0]), np.array([10, 30, 0]), np.zeros(3), np.ones(3))
 
 
 def test_the_mixture_holds_shares_and_epochs():
@@ -17,7 +17,7 @@ def test_the_mixture_holds_shares_and_epochs():
     assert mixture.weights == pytest.approx([0.25, 0.5, 0.25])
     assert [entry.share for entry in mixture.domains] == [0.25, 0.75, 0.0]
     assert [entry.epochs for entry in mixture.domains] == [2.0, pytest.approx(4 / 3), None]
-    assert mixture.provenance == {"partition_sha256": "feed", "seed": 3}
+    assert mixture.provenance == {"domains_sha256": partition().fingerprint, "seed": 3}
     assert [entry.epochs for entry in make_mixture("natural", [1, 2, 1], partition()).domains] == [None] * 3
 
 
@@ -25,7 +25,7 @@ def test_mixture_json_survives_the_round_trip():
     mixture = make_mixture("regmix", np.random.default_rng(0).dirichlet(np.ones(3)), partition(), 80)
     text = mixture_json.dump(mixture)
     assert mixture_json.parse(text) == mixture
-    assert json.loads(text)["version"] == 1
+    assert json.loads(text)["schema"] == 2
 
 
 @pytest.mark.parametrize("weights", [[1, 2], [1, -1, 1], [0, 0, 0], [np.nan, 1, 1]])

@@ -83,7 +83,7 @@ def test_the_file_gives_back_the_function():
         np.testing.assert_array_equal(ours, theirs)
 
 
-@pytest.mark.parametrize("data", [b"", b"\xff", b"[]", b"{}", b'{"version": 2}'])
+@pytest.mark.parametrize("data", [b"", b"\xff", b"[]", b"{}", b'{"schema": 2}'])
 def test_another_file_is_refused(data):
-    with pytest.raises(ValueError, match="no surrogates of a mixture"):
+    with pytest.raises(ValueError, match=r"not the surrogates of a mixture|newer gemix"):
         surrogate_json.parse(data)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import typer
-from support import make_documents
+from support import make_documents, store_settings
 from typer.testing import CliRunner
 
 from gemix.cli.command import command
@@ -21,8 +21,6 @@ from gemix.proxy.probe.partitions import make_partition
 from gemix.proxy.probe.probe import probe
 from gemix.proxy.probe.settings import ProbeSettings
 from gemix.proxy.tokenised import divide
-from gemix.run import settings as config
-from gemix.run.settings import resolve
 from gemix.runtime.errors import GemixError
 
 app = typer.Typer()
@@ -76,7 +74,7 @@ def run(tmp_path_factory):
     (folder / "embeddings").mkdir(parents=True)
     np.save(folder / "embeddings" / "seed.npy", (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float16))
     pq.write_table(table, folder / "seed.parquet")
-    config.save(resolve({"clusters": 4, "seed": 5, "balance": 50.0}), folder / "config.yaml")
+    store_settings(folder, clusters=4, seed=5, balance=50.0)
     return folder
 
 

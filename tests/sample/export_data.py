@@ -15,11 +15,11 @@ import zstandard
 from gemix.corpus.buffers import text_list
 from gemix.corpus.shards import Shard, resolve_shards
 from gemix.corpus.window import Window
+from gemix.labels import Reading
 from gemix.labels.shard import label_shard
 from gemix.labels.totals import totals, write_domains
 from gemix.mix.mixture import DomainWeight, Mixture
 from gemix.student.normaliser import Normaliser
-from gemix.tokens.counter import token_counter
 
 NAMES = ["arts", "law", "maths", "sport"]
 
@@ -73,9 +73,8 @@ def write_layout(folder: Path, rows: list[dict[str, Any]], shards: int, seed: in
 
 def label(corpus: Path, labels: Path, text_key: str = "text", id_key: str = "id") -> list[Shard]:
     shards = resolve_shards([corpus])
-    counter = token_counter("whitespace")
     for shard in shards:
-        label_shard(shard, ReadingStudent(), labels, model="m", text_key=text_key, id_key=id_key, counter=counter)
+        label_shard(shard, ReadingStudent(), labels, model="m", reading=Reading(text_key=text_key, id_key=id_key))
     write_domains(totals(labels, shards), NAMES, labels / "domains.csv")
     return shards
 

@@ -168,10 +168,10 @@ def test_a_limit_on_repetition_never_forbids_what_the_mixture_asks_for(tmp_path:
     ("content", "message"),
     [
         (None, r"cannot read .*mixture\.json: No such file"),
-        ("{", r"mixture\.json is not a mixture: Invalid JSON"),
+        ("{", r"mixture\.json: not a mixture: no JSON"),
         ('{"strategy": "x", "domains": [{"domain": "a", "weight": 2}]}', r"domains\.0\.weight: Input should be less"),
         ('{"strategy": "x", "domains": [{"domain": "a", "weight": 0.5}]}', r"not a mixture: the weights sum to 0\.5"),
-        ('{"version": 2, "strategy": "x", "domains": []}', r"mixture\.json is not a mixture: version"),
+        ('{"schema": 3, "strategy": "x", "domains": []}', r"mixture\.json: written by a newer gemix \(schema 3"),
     ],
 )
 def test_bad_mixtures(content: str | None, message: str, tmp_path: Path) -> None:

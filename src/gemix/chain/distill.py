@@ -1,67 +1,91 @@
-"""What the distill stage shows the student, as the settings say."""
+"""Stage 4: teacher and seed documents -> student/."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
 
-from gemix.corpus.shards import Shard
+from gemix.chain.embed import scan
+from gemix.chain.names import show_names
+from gemix.chain.run import Facts, Run
 from gemix.corpus.window import Window
-from gemix.run.folder import RunFolder
-from gemix.run.settings import RunConfig
+from gemix.mix.domain_ids import domain_key
+from gemix.run.ledger import Stage
 from gemix.runtime.progress import say
 
 if TYPE_CHECKING:
-    from gemix.student import Evaluation, Glossary, Lesson
+    from gemix.student import Glossary, Lesson
 
 
-def distill(paths: RunFolder, config: RunConfig, shards: list[Shard]) -> "Evaluation":
+SCHEMA: Final = 2
+
+
+def plan(run: Run) -> Stage:
+    """Return what the student depends on: not on names."""
+    from gemix.student.base import MODELS
+
+    config = run.config("distill")
+    inputs = run.ledger.output_hashes("embed") | run.ledger.output_hashes("fit")
+    chosen = run.pick("distill", "window", "seed", "student_kind", "student_sample")
+    if config.student_sample:
+        chosen |= run.pick("embed", "text_key", "id_key")
+        inputs |= run.ledger.hashes_of(run.shards)
+    outputs = [f"student/{MODELS[config.student_kind]}", "student/config.json", "student/evaluation.json"]
+    return Stage("distill", SCHEMA, chosen, inputs, outputs)
+
+
+def distill(run: Run) -> None:
+    """Train the student on the teacher's labels and measure it on held-out documents."""
+    run.do(plan(run), lambda: _distill(run))
+
+
+def _distill(run: Run) -> Facts:
     """Train, measure and save the student of a run."""
     from gemix.student import Lesson, held_out, train_student
-    from gemix.taxonomy import influence_scores, load_taxonomy
+    from gemix.taxonomy import influence_scores
 
+    paths, config = run.paths, run.config("distill")
     documents, vectors = paths.read_seed()
     teacher = paths.read_teacher()
     scores = influence_scores(vectors, teacher, seed=config.seed) if config.student_kind == "fasttext" else None
     lesson = Lesson(documents, _opinions(teacher, vectors), scores, teacher.transform(vectors))
-    further = _further(paths, config, shards, documents, teacher) if config.student_sample else None
+    further = _further(run, documents, teacher) if config.student_sample else None
     glossary = None
     if config.student_kind == "hashed":
         learned = documents.filter(pa.array(~held_out(documents["id"].to_pylist()))).select(["id", "text"])
         if further is not None:
             learned = pa.concat_tables([learned, further.documents.select(["id", "text"])])
-        glossary = _glossary(paths, config, learned, documents, teacher)
-    return train_student(
+        glossary = _glossary(run, learned, documents, teacher)
+    evaluation = train_student(
         lesson,
-        [domain.name for domain in load_taxonomy(paths.root / "taxonomy.json").domains],
+        [domain_key(k) for k in range(len(teacher.mean_directions_))],
         paths.student,
         window=Window(config.window),
         kind=config.student_kind,
         seed=config.seed,
         further=further,
         glossary=glossary,
+        partition=run.ledger.output_hashes("fit")[paths.partition.name],
     )
+    if (paths.root / "taxonomy.json").exists():
+        show_names(paths)
+    say(
+        f"student: agrees with the teacher on {100 * evaluation.top1:.1f} % of {evaluation.documents:,} held-out "
+        f"documents (top 3: {100 * evaluation.top3:.1f} %), mass drift {evaluation.mass_drift:.3f}"
+    )
+    return {"top1": evaluation.top1, "top3": evaluation.top3, "mass_drift": evaluation.mass_drift}
 
 
-def _further(paths: RunFolder, config: RunConfig, shards: list[Shard], seed: pa.Table, teacher: Any) -> "Lesson | None":
+def _further(run: Run, seed: pa.Table, teacher: Any) -> "Lesson | None":
     """Return the documents of the corpus that follow the seed sample in the order of the hash, and the teacher's view.
 
     None, with a line for the user, where the corpus has no more.
     """
-    from gemix.corpus.seed import sample_seed
     from gemix.embed import embed_further, make_embedder
     from gemix.student import Lesson
-    from gemix.tokens.counter import token_counter
 
-    sample = sample_seed(
-        shards,
-        documents=len(seed) + config.student_sample,
-        seed=config.seed,
-        window=Window(config.window),
-        text_key=config.text_key,
-        id_key=config.id_key,
-        counter=token_counter(config.token_counter),
-    )
+    paths, config = run.paths, run.config("distill")
+    sample = scan(run, beyond=len(seed) + config.student_sample)
     known = set(zip(seed["shard"].to_pylist(), seed["row"].to_pylist(), strict=True))
     places = zip(sample.table["shard"].to_pylist(), sample.table["row"].to_pylist(), strict=True)
     documents = sample.table.filter(pa.array([place not in known for place in places]))
@@ -74,13 +98,12 @@ def _further(paths: RunFolder, config: RunConfig, shards: list[Shard], seed: pa.
     return Lesson(documents.take(pa.array(result.rows)), _opinions(teacher, vectors))
 
 
-def _glossary(
-    paths: RunFolder, config: RunConfig, learned: pa.Table, seed: pa.Table, teacher: Any
-) -> "Glossary | None":
+def _glossary(run: Run, learned: pa.Table, seed: pa.Table, teacher: Any) -> "Glossary | None":
     """Return what the teacher thinks of the words of documents; None where the embedder cannot embed a word."""
     from gemix.embed import TokenEmbedder, embed_further, make_embedder
     from gemix.student import Glossary, frequent_words, read_contexts
 
+    paths, config = run.paths, run.config("distill")
     if config.embedder.startswith("precomputed:"):
         return None
     ids, texts, window = learned["id"].to_pylist(), learned["text"].to_pylist(), Window(config.window)

@@ -1,31 +1,49 @@
-"""What the name stage asks, and whom, as the settings say."""
+"""Stage 3: teacher and seed documents -> taxonomy.json, taxonomy.md, audit.parquet."""
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from gemix.run.folder import RunFolder
-from gemix.run.settings import RunConfig
+from gemix.chain.names import show_names
+from gemix.chain.run import Facts, Run
+from gemix.run.ledger import Stage
+from gemix.runtime.progress import say
 
 if TYPE_CHECKING:
     from gemix.taxonomy import LLMNamer
 
-
-def make_namer(paths: RunFolder, config: RunConfig) -> "LLMNamer | None":
-    """Return what asks the language model of the settings, if they name one."""
-    if config.llm_base_url is None or config.llm_model is None:
-        return None
-    from gemix.taxonomy import AnswerCache, ChatModel, LLMNamer
-
-    return LLMNamer(ChatModel(config.llm_base_url, config.llm_model), AnswerCache(paths.names))
+SCHEMA: Final = 2
 
 
-def survey_options(config: RunConfig) -> dict[str, Any]:
-    """Return the settings by which domains are looked at."""
-    return {"mode": config.representatives_by, "representatives": config.representatives, "seed": config.seed}
+def plan(run: Run) -> Stage:
+    """Return what the taxonomy depends on."""
+    chosen = run.pick("name", "representatives", "representatives_by", "seed", "llm_model")
+    inputs = run.ledger.output_hashes("embed") | run.ledger.output_hashes("fit")
+    return Stage("name", SCHEMA, chosen, inputs, ["taxonomy.json", "audit.parquet"])
 
 
-def name_prompts(folder: Path, config: RunConfig) -> Iterator[str]:
+def name(run: Run) -> None:
+    """Describe and name every domain."""
+    run.do(plan(run), lambda: _name(run))
+
+
+def _name(run: Run) -> Facts:
+    from gemix.taxonomy import build_taxonomy
+
+    namer = _namer(run)
+    documents, vectors = run.paths.read_seed()
+    labels = run.paths.read_assignment(documents).domains
+    taxonomy = build_taxonomy(
+        documents, vectors, run.paths.read_teacher(), run.paths.root, labels=labels, namer=namer, **_options(run)
+    )
+    show_names(run.paths)
+    facts: Facts = {"domains": taxonomy.names}
+    if namer is not None:
+        say(namer.report())
+        facts |= {"llm": namer.facts(), "unfinished": bool(namer.failed)}
+    return facts
+
+
+def prompts(run: Run) -> Iterator[str]:
     """Yield what the language model of the settings would be asked, and an estimate of the cost; nothing without one.
 
     Raises:
@@ -35,7 +53,22 @@ def name_prompts(folder: Path, config: RunConfig) -> Iterator[str]:
     from gemix.taxonomy.preview import preview
     from gemix.taxonomy.survey import survey
 
-    paths = RunFolder(folder)
-    namer = make_namer(paths, config)
+    namer = _namer(run)
     if namer is not None:
-        yield from preview(survey(*paths.read_seed(), paths.read_teacher(), **survey_options(config)), namer)
+        documents, vectors = run.paths.read_seed()
+        labels = run.paths.read_assignment(documents).domains
+        yield from preview(survey(documents, vectors, run.paths.read_teacher(), labels=labels, **_options(run)), namer)
+
+
+def _namer(run: Run) -> "LLMNamer | None":
+    config = run.config("name")
+    if config.llm_base_url is None or config.llm_model is None:
+        return None
+    from gemix.taxonomy import AnswerCache, ChatModel, LLMNamer
+
+    return LLMNamer(ChatModel(config.llm_base_url, config.llm_model), AnswerCache(run.paths.names))
+
+
+def _options(run: Run) -> dict[str, Any]:
+    config = run.config("name")
+    return {"mode": config.representatives_by, "representatives": config.representatives, "seed": config.seed}

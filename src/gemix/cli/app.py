@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 import gemix
-from gemix.chain.name import name_prompts
-from gemix.chain.stages import Run
+from gemix.chain.run import Run
 from gemix.cli import eval as cli_eval
 from gemix.cli import export as cli_export
 from gemix.cli import interchange as cli_interchange
@@ -41,7 +40,7 @@ from gemix.cli.options import (
     RepresentativesBy,
     RunArgument,
     Sample,
-    SampleTokens,
+    SampleBytes,
     Seed,
     Solver,
     SourceKey,
@@ -55,7 +54,7 @@ from gemix.cli.options import (
     Workers,
     flags,
 )
-from gemix.run.settings import RunConfig, resolve
+from gemix.runtime.lock import folder_lock
 from gemix.runtime.progress import say
 
 app = typer.Typer(
@@ -68,44 +67,28 @@ app = typer.Typer(
 
 
 def _execute(
-    folder: Path,
-    config: RunConfig,
-    dry_run: bool,
-    stages: Callable[[Run], None],
-    after: Callable[[], None] | None = None,
+    run: Run, stages: Callable[[Run], None], dry_run: bool, show: str = "embed", after: Callable[[], None] | None = None
 ) -> None:
-    from gemix.run.ledger import run_lock
-
-    say(config.to_yaml())
+    say(run.config(show).to_yaml())
     if dry_run:
-        _plan(folder, config)
+        _plan(run)
         return
-    with run_lock(folder):
-        stages(Run(folder, config))
+    with folder_lock(run.paths.root):
+        run.clean()
+        stages(run)
     if after:
         after()
 
 
-def _plan(folder: Path, config: RunConfig) -> None:
+def _plan(run: Run) -> None:
     """Print how much there is to read and which stages would run."""
-    from gemix.chain import stages
-    from gemix.corpus.shards import resolve_shards
-    from gemix.run.ledger import Ledger, Stage
+    from gemix.chain import PLANS
 
-    shards = resolve_shards(config.inputs)
-    size = sum(shard.path.stat().st_size for shard in shards)
-    print(f"{len(shards):,} input files, {size / 1e6:,.1f} MB")
-    ledger = Ledger(folder)
-    builders: dict[str, Callable[[], Stage]] = {
-        "embed": lambda: stages.embed_stage(ledger, config, shards),
-        "fit": lambda: stages.fit_stage(ledger, config),
-        "name": lambda: stages.name_stage(ledger, config),
-        "distill": lambda: stages.distill_stage(ledger, config, shards),
-        "label": lambda: stages.label_stage(ledger, config, shards),
-    }
+    size = sum(shard.path.stat().st_size for shard in run.shards)
+    print(f"{len(run.shards):,} input files, {size / 1e6:,.1f} MB")
     current = True
-    for name, build in builders.items():
-        current = current and name in ledger.content["stages"] and ledger.is_current(build())
+    for name, plan in PLANS.items():
+        current = current and name in run.ledger.content["stages"] and run.ledger.is_current(plan(run))
         print(f"{name:<8} {'done' if current else 'to do'}")
 
 
@@ -124,7 +107,7 @@ def run(
     token_counter: Counter = None,
     seed: Seed = None,
     sample: Sample = None,
-    sample_tokens: SampleTokens = None,
+    sample_bytes: SampleBytes = None,
     window: WindowSize = None,
     embedder: Embedder = None,
     centre: Centre = None,
@@ -147,8 +130,9 @@ def run(
 
     Example: `gemix run "corpus/*.jsonl.zst" --out run/ --clusters 24`
     """
-    settings = resolve(flags(locals()), config)
-    _execute(out, settings, dry_run, Run.all, lambda: _report(out))
+    from gemix.chain import run_all
+
+    _execute(Run(out, flags(locals()), config), run_all, dry_run, after=lambda: _report(out))
 
 
 @app.command()
@@ -164,15 +148,16 @@ def embed(
     token_counter: Counter = None,
     seed: Seed = None,
     sample: Sample = None,
-    sample_tokens: SampleTokens = None,
+    sample_bytes: SampleBytes = None,
     window: WindowSize = None,
     embedder: Embedder = None,
     centre: Centre = None,
     workers: Workers = None,
 ) -> None:
     """Stage 1: sample the corpus by a hash of the ids and embed the sample."""
-    settings = resolve(flags(locals()), config, _stored(out))
-    _execute(out, settings, dry_run, Run.embed)
+    from gemix.chain.embed import embed as stage
+
+    _execute(Run(out, flags(locals()), config), stage, dry_run)
 
 
 @app.command()
@@ -191,7 +176,9 @@ def fit(
     seed: Seed = None,
 ) -> None:
     """Stage 2: fit the teacher, a balanced von Mises-Fisher mixture, to the embeddings of a run."""
-    _execute(run, resolve(flags(locals()), config, _stored(run)), dry_run, Run.fit)
+    from gemix.chain.fit import fit as stage
+
+    _execute(Run(run, flags(locals()), config), stage, dry_run, "fit")
 
 
 @app.command()
@@ -210,10 +197,13 @@ def name(
     Keywords make the names, or a language model: `gemix name run/ --llm-base-url http://localhost:8000/v1 --llm-model
     NAME`. With `--dry-run` the prompts are printed, with an estimate of their tokens, and nothing is sent.
     """
-    settings = resolve(flags(locals()), config, _stored(run))
-    _execute(run, settings, dry_run, Run.name)
+    from gemix.chain.name import name as stage
+    from gemix.chain.name import prompts
+
+    found = Run(run, flags(locals()), config)
+    _execute(found, stage, dry_run, "name")
     if dry_run:
-        for part in name_prompts(run, settings):
+        for part in prompts(found):
             print(part)
 
 
@@ -232,7 +222,9 @@ def distill(
     More documents make a more faithful student: `gemix distill run/ --student-sample 50000` embeds as many more of the
     corpus and lets the teacher label them.
     """
-    _execute(run, resolve(flags(locals()), config, _stored(run)), dry_run, Run.distill)
+    from gemix.chain.distill import distill as stage
+
+    _execute(Run(run, flags(locals()), config), stage, dry_run, "distill")
 
 
 app.command()(command()(cli_label.label))
@@ -249,16 +241,12 @@ def demo(
     workers: Workers = None,
 ) -> None:
     """Run everything on real text that is already here: the documentation of Python and its installed packages."""
+    from gemix.chain import run_all
     from gemix.corpus.demo import write_demo_corpus
 
-    settings = resolve(flags(locals()) | {"inputs": [str(path) for path in write_demo_corpus(out / "corpus")]})
+    settings = flags(locals()) | {"inputs": [str(path) for path in write_demo_corpus(out / "corpus")]}
     folder = out / "run"
-    _execute(folder, settings, False, Run.all, lambda: _report(folder))
-
-
-def _stored(folder: Path) -> Path | None:
-    path = folder / "config.yaml"
-    return path if path.exists() else None
+    _execute(Run(folder, settings), run_all, False, after=lambda: _report(folder))
 
 
 def _report(folder: Path) -> None:

@@ -63,12 +63,13 @@ def label(
     """
     import os
 
+    from gemix.chain.label import write_table
     from gemix.corpus.shards import refuse_overlap, resolve_shards
-    from gemix.labels import find_rank, in_a_world, label_corpus, write_domains
+    from gemix.labels import Launcher, Reading, find_rank, in_a_world, label_corpus
     from gemix.labels.stats import remarks
     from gemix.labels.totals import describe_damage
     from gemix.report.terminal import print_domains, rows_of_csv
-    from gemix.student.base import read_config
+    from gemix.student.names import read_names
 
     settings = resolve(flags(locals()), config)
     if rank is None and world_size is not None:
@@ -84,16 +85,9 @@ def label(
         shards,
         student,
         out,
-        text_key=settings.text_key,
-        id_key=settings.id_key,
-        source_key=settings.source_key,
-        date_key=settings.date_key,
-        counter_spec=settings.token_counter,
-        workers=settings.workers,
+        Reading(settings.text_key, settings.id_key, settings.source_key, settings.date_key, settings.token_counter),
+        launcher=Launcher(settings.workers, own, ray, collect),
         max_bad_fraction=settings.max_bad_fraction,
-        rank=own,
-        ray=ray,
-        collect=collect,
     )
     who = f"{own}: " if own else ""
     say(f"{who}labelled {len(result.labelled):,} files now, {len(result.trusted):,} were done before")
@@ -102,13 +96,13 @@ def label(
     if own:
         say("when all ranks are done: the same command with --collect in place of --rank")
         return
-    names = read_config(student)["domains"]
-    write_domains(result.totals, names, out / "domains.csv")
+    names = read_names(student)
+    path = write_table(result.totals, student, out)
     if result.stale:
         say(f"{len(result.stale):,} files in {out} are no part of this input, the first is {result.stale[0]}")
     if result.totals.bad.total:
         say(f"{result.totals.bad.total:,} rows have no label:\n{result.totals.bad.describe()}")
     for remark in remarks(result.totals, student, names):
         say(remark)
-    with local_copy(out / "domains.csv") as table:
+    with local_copy(path) as table:
         print_domains(rows_of_csv(table))

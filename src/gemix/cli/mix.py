@@ -134,7 +134,7 @@ def pareto(
     signs = np.sign(goal.weights)
     kept = np.flatnonzero(pareto_front(predicted * signs))
     kept = kept[np.argsort((predicted * signs)[kept, 0], kind="stable")]
-    columns = [*partition.names, *(f"predicted {name}" for name in targets)]
+    columns = [*partition.keys, *(f"predicted {name}" for name in targets)]
     ids = [str(i + 1) for i in range(len(kept))]
     write_text(out, write_csv(ids, columns, np.hstack([w[kept], predicted[kept]]), key="mixture"))
     say(f"{out}: {len(kept):,} of {samples:,} mixtures")
@@ -168,7 +168,7 @@ def mixmin(
     from gemix.mix.likelihoods import read_likelihoods
 
     partition, box = domains_and_box(domains, max_epochs, budget)
-    table, lengths = read_likelihoods(likelihoods, partition.names)
+    table, lengths = read_likelihoods(likelihoods, partition.keys, partition.names)
     found = strategies.mixmin(table, box, lengths, tolerance)
     say(f"{found.objective:.6f} nats, at most {found.gap:.2g} above the optimum, after {found.iterations} steps")
     if found.gap > tolerance:

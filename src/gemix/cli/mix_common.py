@@ -67,7 +67,7 @@ def runs_of(
     """Return the runs that have all targets, and the targets' values (n, T); say what was left out or mended."""
     from gemix.mix.read_runs import read_runs
 
-    table, values = read_runs(mixtures, metrics, partition.names).targets(targets)
+    table, values = read_runs(mixtures, metrics, partition.keys, partition.names).targets(targets)
     for note in table.notes:
         say(f"note: {note}")
     return table, values
@@ -90,14 +90,20 @@ def parse_targets(texts: Sequence[str]) -> dict[str, float]:
     return weights
 
 
-def read_weights_of(path: Path) -> dict[str, float]:
-    """Return domain -> weight of a mixture.json."""
+def read_weights_of(path: Path, partition: "Partition | None" = None) -> dict[str, float]:
+    """Return domain -> weight of a mixture.json; one whose numbers mean other domains than those here is refused."""
     from gemix.mix.formats import mixture_json
+    from gemix.mix.reuse import known_weights
 
     try:
-        return mixture_json.read(path.read_text(encoding="utf-8"))
+        mixture = mixture_json.parse(path.read_text(encoding="utf-8"))
+        if partition is not None:
+            mixture.refuse_other(partition.identity)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+    if partition is None:
+        return {entry.domain: entry.weight for entry in mixture.domains}
+    return known_weights(mixture, partition)
 
 
 def fit_objective(
@@ -172,12 +178,14 @@ def finish(
 
 
 def _print(mixture: "Mixture") -> None:
+    from gemix.mix.domain_ids import shown
+
     rows = []
     for entry in sorted(mixture.domains, key=lambda entry: -entry.weight):
         share = entry.share or 0.0
         ratio = f"{entry.weight / share:.2f}" if share else ""
         epochs = "" if entry.epochs is None else f"{entry.epochs:.2f}"
-        rows.append((entry.domain, f"{share:.2%}", f"{entry.weight:.2%}", ratio, epochs))
+        rows.append((shown(entry.domain, entry.name), f"{share:.2%}", f"{entry.weight:.2%}", ratio, epochs))
     print_table(("domain", "natural", "weight", "ratio", "epochs"), rows)
 
 

@@ -75,21 +75,21 @@ def doremi(
 
         if excess is not None or start != "uniform":
             raise ValueError("--run makes its own record, from uniform weights: leave out --excess and --start")
-        data, tokens = open_data(run, partition.names, proxy_tokens)
+        data, tokens = open_data(run, partition.keys, proxy_tokens)
         if dry_run:
             say_cost(data, Kind("transformer", preset=preset), 2 * rounds, tokens, most=True)
             return
         from gemix.proxy.doremi import DoReMiSettings
 
-        natural = partition.shares[[partition.names.index(name) for name in data.names]]
+        natural = partition.shares[[partition.keys.index(name) for name in data.names]]
         settings = DoReMiSettings(
             tokens, preset, natural, rounds, tolerance, eta, smoothing, seed=seed, rate=rate, device=device
         )
         excess, facts = _train(data, settings, record, plot_trajectory)
     if excess is None:
         raise ValueError("give --excess, the record of a training, or --run with a folder of `gemix proxy prepare`")
-    table, sha256 = read_excess(excess, partition.names)
-    first = np.ones(len(partition.names)) if start == "uniform" else partition.shares
+    table, sha256 = read_excess(excess, partition.keys, partition.names)
+    first = np.ones(len(partition.keys)) if start == "uniform" else partition.shares
     state = strategies.doremi_replay(table, first, eta, smoothing)
     facts |= {"excess_sha256": sha256, "steps": state.steps, "start": start, "eta": eta, "smoothing": smoothing}
     finish("doremi", project(state.average, box), partition, out, budget, max_epochs, plot, facts)

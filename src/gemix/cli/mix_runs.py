@@ -55,8 +55,8 @@ def design(
 
     partition, box = domains_and_box(domains, max_epochs, budget)
     w = designs.design(kind, box, partition.shares, number, seed, strength, temperature, max_usage)
-    write_text(out, write_csv([str(i + 1) for i in range(number)], partition.names, w))
-    say(f"{out}: {number:,} mixtures of {len(partition.names):,} domains")
+    write_text(out, write_csv([str(i + 1) for i in range(number)], partition.keys, w))
+    say(f"{out}: {number:,} mixtures of {len(partition.keys):,} domains")
 
 
 @mix_command
@@ -90,8 +90,8 @@ def suggest(
     found = choose(table.W, values @ np.array(list(targets.values())), number, around(partition.shares, box), seed)
     # Ids that no run has: they count on from the greatest number among them.
     last = max((int(name) for name in table.ids if name.isdecimal()), default=0)
-    write_text(out, write_csv([str(last + 1 + i) for i in range(number)], partition.names, found.mixtures))
-    say(f"{out}: {number:,} mixtures of {len(partition.names):,} domains")
+    write_text(out, write_csv([str(last + 1 + i) for i in range(number)], partition.keys, found.mixtures))
+    say(f"{out}: {number:,} mixtures of {len(partition.keys):,} domains")
     say(f"expected improvement of the first over the best run so far: {found.improvement[0]:.4g}")
 
 
@@ -162,11 +162,11 @@ def reuse(
     from gemix.runtime.atomic import write_text
 
     partition, box = domains_and_box(domains, max_epochs, budget)
-    found = reusing.match(read_weights_of(mixture), partition, _splits(split or []))
+    found = reusing.match(read_weights_of(mixture, partition), partition, _splits(split or []))
     if reduced is not None:
         small, _ = reusing.reduce(found, box)
         write_text(reduced, write_partition(small))
-        say(f"{reduced}: {len(small.names):,} domains, {reusing.VIRTUAL} stands for {len(found.kept):,}")
+        say(f"{reduced}: {len(small.keys):,} domains, {reusing.VIRTUAL} stands for {len(found.kept):,}")
         return
     weights = reusing.carry(found, box) if solved is None else reusing.expand(found, read_weights_of(solved))
     if solved is not None and not box.contains(weights):

@@ -129,7 +129,7 @@ def regmix(
         _no_tables(mixtures, metrics)
         plan = Plan(runs, held_out, strength, seed, active, start, batch)
         kind = ProxyKind(proxy, order, preset, device, members, rate)
-        data, tokens = open_data(run, partition.names, proxy_tokens)
+        data, tokens = open_data(run, partition.keys, proxy_tokens)
         if dry_run:
             say_cost(data, kind, plan.runs + plan.held_out + 2, tokens, most=active)
             return
@@ -226,7 +226,7 @@ def perf(
 
         _no_tables(mixtures, metrics, baseline)
         kind = ProxyKind(proxy, order, preset, device, members, rate)
-        data, tokens = open_data(run, partition.names, proxy_tokens)
+        data, tokens = open_data(run, partition.keys, proxy_tokens)
         if dry_run:
             say_cost(data, kind, 1 + int((partition.tokens > 0).sum()), tokens)
             return
@@ -234,7 +234,7 @@ def perf(
         found = probe(trained, partition, box, target, share, higher_is_better)
         weights = weigh(found, box, rule)
         table, baseline = found.table, BASELINE
-        gain = {name: None if x != x else x for name, x in zip(partition.names, found.gain.tolist(), strict=True)}
+        gain = {name: None if x != x else x for name, x in zip(partition.keys, found.gain.tolist(), strict=True)}
         how |= {"share": share, "gain": gain, "swarm": trained.facts}
     facts = {"runs": table.sources, "baseline": baseline, "target": target, **how}
     finish("perf", weights, partition, out, budget, max_epochs, plot, facts)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, cast
 import typer
 from pydantic import ValidationError
 
-from gemix.run.folder import RunFolder
+from gemix.run.ledger import Ledger
 from gemix.run.settings import resolve
 from gemix.runtime.errors import GemixError
 from gemix.runtime.progress import say
@@ -86,8 +86,7 @@ def probe(
         )  # fmt: skip
     except ValidationError as error:
         raise GemixError(f"--surrogates: {error.errors()[0]['msg']}") from None
-    paths = RunFolder(run)
-    config = resolve({"clusters": clusters}, stored=paths.config if paths.config.exists() else None)
+    config = resolve({"clusters": clusters}, stored=Ledger(run).settings(), stage="fit")
     gem = {key: getattr(config, key) for key in ("balance", "target", "temper", "solver", "n_init")}
     corpus = read_corpus(
         run, clusters=config.clusters, gem=gem, by_tokens=config.balance_by == "tokens", vocabulary=vocabulary,

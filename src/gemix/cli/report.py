@@ -33,11 +33,11 @@ def report(
     from gemix.report import read
     from gemix.report.baselines import fit_baselines
     from gemix.report.page import write_report
-    from gemix.run.ledger import run_lock
+    from gemix.runtime.lock import folder_lock
 
     read.taxonomy(run)  # says what is missing before anything is made
     path = out or run / "report.html"
-    with run_lock(run):
+    with folder_lock(run):
         if baselines:
             fit_baselines(run)
         size = write_report(run, path)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gemix.run.folder import RunFolder
+from gemix.run.ledger import Ledger
 from gemix.run.settings import resolve
 from gemix.runtime.errors import GemixError
 from gemix.runtime.progress import say
@@ -40,7 +41,7 @@ def sweep(
     from gemix.sphere.sweep import sweep as measure
 
     paths = RunFolder(run)
-    config = resolve({"seed": seed}, stored=paths.config if paths.config.exists() else None)
+    config = resolve({"seed": seed}, stored=Ledger(run).settings(), stage="fit")
     ks, balances = _clusters(clusters), _balances(balance)
     embeddings = paths.embeddings / "seed.npy"
     if not embeddings.exists():

@@ -3,7 +3,7 @@
 import csv
 import io
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,6 +37,7 @@ def cut(
 
     Example: `gemix cut run/ --nodes 8 --out domains-8.csv`
     """
+    from gemix.mix.domain_ids import domain_key, domain_number
     from gemix.mix.levels import coarsen
     from gemix.mix.partition import read_partition, write_partition
     from gemix.runtime.atomic import write_text
@@ -48,19 +49,18 @@ def cut(
     partition = read_partition(source)
     taxonomy = load_taxonomy(run)
     owners = _owners(taxonomy, nodes, run)
-    strangers = sorted(set(partition.names) ^ set(owners))
+    strangers = sorted(set(partition.keys) ^ {domain_key(k) for k in range(len(owners))})
     if strangers:
-        raise GemixError(
-            f"{source} and {run} do not name the same domains: {strangers[0]!r} is in one of them only; "
-            "`gemix run` brings them together after a new `gemix name`"
-        )
-    of_domain = [owners[name] for name in partition.names]
+        raise GemixError(f"{source} is no table of the domains of {run}: {strangers[0]} is in one of them only")
+    names = [*taxonomy.names, *(node.name for node in taxonomy.tree.nodes)] if taxonomy.tree else taxonomy.names
+    titles = {domain_key(node): names[node] for node in owners}
+    of_domain = [domain_key(owners[domain_number(key) or 0]) for key in partition.keys]
     table = out or run / f"domains-{nodes}.csv"
     leaves = table.with_suffix(".leaves.csv")
-    coarse = coarsen(partition, of_domain)
-    write_text(leaves, _with_nodes(source, of_domain))
+    coarse = coarsen(partition, of_domain, titles)
+    write_text(leaves, _with_nodes(source, [str(domain_number(node)) for node in of_domain]))
     write_text(table, write_partition(coarse))
-    _print(coarse, owners)
+    _print(coarse, partition, of_domain)
     say(f"{table}: {nodes:,} nodes; {leaves}: the domains in them")
 
 
@@ -87,7 +87,7 @@ def expand(
     except ValueError as error:
         raise ValueError(f"{mixture}: {error}") from None
     partition, nodes = read_nodes(leaves)
-    weights = dict(zip(coarse.names, coarse.weights.tolist(), strict=True))
+    weights = dict(zip(coarse.keys, coarse.weights.tolist(), strict=True))
     try:
         fine = expand_weights(weights, partition, nodes)
     except ValueError as error:
@@ -100,18 +100,17 @@ def expand(
     finish(coarse.strategy, fine, partition, out, coarse.budget_tokens, epochs, plot, facts, quality)
 
 
-def _owners(taxonomy: "Taxonomy", nodes: int, run: Path) -> dict[str, str]:
-    """Return domain -> node by name."""
+def _owners(taxonomy: "Taxonomy", nodes: int, run: Path) -> list[int]:
+    """Return the node of every domain, by numbers."""
     from gemix.taxonomy import cut as cut_tree
 
     if taxonomy.tree is None:
         raise GemixError(f"the taxonomy of {run} has no tree: `gemix name` makes one")
     try:
-        of_leaf = cut_tree(taxonomy.tree, nodes).of_leaf
+        owners: list[int] = cut_tree(taxonomy.tree, nodes).of_leaf.tolist()
     except ValueError as error:
         raise GemixError(f"--nodes: {error}") from None
-    names = [*taxonomy.names, *(node.name for node in taxonomy.tree.nodes)]
-    return {leaf: names[node] for leaf, node in zip(taxonomy.names, of_leaf.tolist(), strict=True)}
+    return owners
 
 
 def _with_nodes(source: Path, nodes: Sequence[str]) -> str:
@@ -127,13 +126,13 @@ def _with_nodes(source: Path, nodes: Sequence[str]) -> str:
     return text.getvalue()
 
 
-def _print(coarse: "Partition", owners: Mapping[str, str]) -> None:
+def _print(coarse: "Partition", fine: "Partition", nodes: Sequence[str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
     table = Table("node", "token share", "tokens", "domains", box=None)
     table.columns[1].justify = table.columns[2].justify = "right"
     for n in (-coarse.tokens).argsort(kind="stable").tolist():
-        under = [leaf for leaf, node in owners.items() if node == coarse.names[n]]
+        under = [name for name, node in zip(fine.names, nodes, strict=True) if node == coarse.keys[n]]
         table.add_row(coarse.names[n], f"{coarse.shares[n]:.1%}", f"{coarse.tokens[n]:,}", ", ".join(under))
     Console(width=None if sys.stdout.isatty() else 120).print(table)

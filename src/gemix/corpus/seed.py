@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from gemix.corpus.bad_rows import BadRows
 from gemix.corpus.reader import Batch, read_batches
@@ -14,7 +15,6 @@ from gemix.corpus.shards import Shard
 from gemix.corpus.window import Window
 from gemix.runtime.errors import GemixError
 from gemix.runtime.progress import progress
-from gemix.tokens.counter import TokenCounter
 
 SCHEMA = pa.schema(
     {
@@ -23,7 +23,7 @@ SCHEMA = pa.schema(
         "shard": pa.string(),
         "row": pa.int64(),
         "characters": pa.int64(),
-        "tokens": pa.int64(),
+        "bytes": pa.int64(),
         "meta": pa.string(),
     }
 )
@@ -31,12 +31,12 @@ _TABLE_ROWS = 1 << 16  # rows of one chunk of the table: keeps each string array
 
 
 class ShardTotals(NamedTuple):
-    """What one shard holds; `documents` and `tokens` are those of its good rows."""
+    """What one shard holds; `documents` and `bytes` (of text) are those of its good rows."""
 
     name: str
     rows: int
     documents: int
-    tokens: int
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class _Document(NamedTuple):
     id: str
     text: str
     characters: int
-    tokens: int
+    bytes: int
     meta: str
     shard: str
     row: int
@@ -65,47 +65,46 @@ def sample_seed(
     shards: Sequence[Shard],
     *,
     documents: int | None = None,
-    tokens: int | None = None,
+    size: int | None = None,
     seed: int = 0,
     window: Window,
     text_key: str = "text",
     id_key: str = "id",
-    counter: TokenCounter,
 ) -> SeedSample:
     """Scan the corpus once and keep the documents with the smallest blake2b-64(id, key=seed).
 
-    Give one of `documents` (how many to keep) and `tokens` (keep, in the order of the hash, until this many are
-    reached). With explicit ids the choice depends neither on the order nor on the number of shards; documents with
+    Give one of `documents` (how many to keep) and `size` (keep, in the order of the hash, until so many bytes of text
+    are reached). With explicit ids the choice depends neither on the order nor on the number of shards; documents with
     the same id are ordered by their content. Memory is that of about two samples, whatever the size of the corpus.
 
     Returns:
-        The table has id, text (the window that models read), shard, row (1-based), characters and tokens (of the full
+        The table has id, text (the window that models read), shard, row (1-based), characters and bytes (of the full
         text) and meta (a JSON object of the other columns), sorted by the hash.
 
     Raises:
         GemixError: unreadable input, or not one good document in it.
 
     """
-    if (documents is None) == (tokens is None):
-        raise ValueError("give either documents or tokens")
-    limit = documents if tokens is None else tokens
+    if (documents is None) == (size is None):
+        raise ValueError("give either documents or size")
+    limit = documents if size is None else size
     if limit is None or limit < 1:
-        raise GemixError(f"the seed sample needs at least 1 document or token, not {limit}")
-    buffer = _Smallest(limit, by_tokens=documents is None)
+        raise GemixError(f"the seed sample needs at least 1 document or byte, not {limit}")
+    buffer = _Smallest(limit, by_bytes=documents is None)
     bad = BadRows()
     totals = []
     with progress("scan") as advance:
         for shard in shards:
-            rows = good = words = 0
+            rows = good = total = 0
             for batch in read_batches(shard, text_key=text_key, id_key=id_key, with_extras=True):
-                counts = _count(batch, counter)
-                _offer(buffer, batch, counts, shard, str(seed).encode(), window)
+                sizes = pc.binary_length(batch.good_texts).to_pylist()
+                _offer(buffer, batch, sizes, shard, str(seed).encode(), window)
                 bad.add_batch(shard.path, batch)
                 rows += len(batch)
-                good += len(counts)
-                words += sum(counts)
+                good += len(sizes)
+                total += sum(sizes)
                 advance(len(batch))
-            totals.append(ShardTotals(shard.name, rows, good, words))
+            totals.append(ShardTotals(shard.name, rows, good, total))
     if not any(shard.documents for shard in totals):
         found = f"all {bad.total:,} rows are bad:\n{bad.describe()}" if bad.total else "no row at all"
         raise GemixError(f"no document with a text in {_names(shards)}: {found}")
@@ -115,9 +114,9 @@ def sample_seed(
 class _Smallest:
     """Holds the smallest documents offered whose weights add up to `limit`, and at most as many again."""
 
-    def __init__(self, limit: int, by_tokens: bool) -> None:
+    def __init__(self, limit: int, by_bytes: bool) -> None:
         self.limit = limit
-        self.by_tokens = by_tokens
+        self.by_bytes = by_bytes
         self.bar: bytes | None = None  # no document with a larger hash can be in the result
         self._kept: list[_Document] = []
         self._weight = 0
@@ -145,28 +144,23 @@ class _Smallest:
         self._room = self._weight + self.limit
 
     def _weigh(self, document: _Document) -> int:
-        return document.tokens if self.by_tokens else 1
+        return document.bytes if self.by_bytes else 1
 
 
-def _count(batch: Batch, counter: TokenCounter) -> list[int]:
-    """Return the token counts of the batch's good rows, in their order."""
-    return counter.count(batch.good_texts).tolist()
-
-
-def _offer(buffer: _Smallest, batch: Batch, counts: list[int], shard: Shard, key: bytes, window: Window) -> None:
-    token_counts = iter(counts)
+def _offer(buffer: _Smallest, batch: Batch, sizes: list[int], shard: Shard, key: bytes, window: Window) -> None:
+    good_sizes = iter(sizes)
     for i, (document_id, good) in enumerate(
         zip(batch.ids.to_pylist(), batch.texts.is_valid().to_pylist(), strict=True)
     ):
         if not good:
             continue
-        tokens = next(token_counts)
+        size = next(good_sizes)
         digest = hashlib.blake2b(document_id.encode(), digest_size=8, key=key).digest()
         if buffer.bar is None or digest <= buffer.bar:
             text = batch.texts[i].as_py()
             meta = _json(batch.extras[i] if batch.extras else {})
             row = batch.first_row + i
-            buffer.add(_Document(digest, document_id, window(text), len(text), tokens, meta, shard.name, row))
+            buffer.add(_Document(digest, document_id, window(text), len(text), size, meta, shard.name, row))
 
 
 def _json(extras: dict[str, object]) -> str:

@@ -4,19 +4,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Final
 
+import msgspec
 import pyarrow as pa
 
 from gemix.corpus.shards import Shard
 from gemix.labels.markers import Marker, trusted_marker
 from gemix.labels.parts import Content, Part, hash_content, join, known_content
-from gemix.labels.shard import label_settings, label_shard
+from gemix.labels.reading import Reading
+from gemix.labels.shard import label_shard
 from gemix.runtime.compiled import can_compile
 from gemix.runtime.errors import GemixError
 from gemix.runtime.fingerprint import FileFingerprint
 from gemix.student.base import Student, load_student, student_fingerprint
-from gemix.tokens.counter import TokenCounter, token_counter
+
+_COMPRESSION: Final = 3  # about so many bytes of text are a byte of a compressed file
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,30 +39,14 @@ class Join:
 Task = Shard | Part | Content | Join
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
-    """What became of a task: the marker (of a `Content` the fingerprint), and whether it was made now."""
-
-    result: Marker | FileFingerprint
-    new: bool
-
-
 @dataclass
 class Job:
-    """Labels shards with one student and one set of settings; both are loaded where and when they are needed.
-
-    With `collect` nothing is labelled: what does not stand is an error. Parts are joined all the same.
-    """
+    """Labels shards with one student and one set of settings; both are loaded where and when they are needed."""
 
     student_folder: Path
     model: str
     out: Path
-    text_key: str
-    id_key: str
-    counter_spec: str
-    source_key: str | None = None
-    date_key: str | None = None
-    collect: bool = False
+    reading: Reading
 
     @cached_property
     def student(self) -> Student:
@@ -73,16 +60,6 @@ class Job:
         if student_fingerprint(self.student_folder) != self.model:
             raise GemixError(f"{self.student_folder}: this student is another than at the start; start again")
         return student
-
-    @cached_property
-    def counter(self) -> TokenCounter:
-        """The loaded counter."""
-        return token_counter(self.counter_spec)
-
-    @cached_property
-    def settings(self) -> dict[str, str]:
-        """What the markers say of the settings."""
-        return label_settings(**self._reading)
 
     def compile_kernels(self, json_lines: bool) -> None:
         """Run once all that is compiled, so that processes begun after this find it compiled and only load it.
@@ -100,52 +77,51 @@ class Job:
 
         texts = pa.array(["-"], pa.large_string())
         load_student(self.student_folder).predict(texts)  # not `self.student`, which would go to every process
-        self.counter.count(texts)
+        self.reading.token_counter.count(texts)
         if json_lines:
-            parse_plain([b"{}"], self.text_key, self.id_key)
-
-    @property
-    def _reading(self) -> dict[str, Any]:
-        keys = {"text_key": self.text_key, "id_key": self.id_key, "counter": self.counter}
-        return keys | {"source_key": self.source_key, "date_key": self.date_key}
+            parse_plain([b"{}"], self.reading.text_key, self.reading.id_key)
 
     def trusted(self, task: Shard | Part) -> Marker | None:
         """Return the marker if the labels stand."""
         if isinstance(task, Shard):
-            return trusted_marker(task, self.out, model=self.model, settings=self.settings)
+            return trusted_marker(task, self.out, model=self.model, settings=self.reading.settings)
         return trusted_marker(
             task.shard,
             self.out,
             model=self.model,
-            settings=self.settings,
+            settings=self.reading.settings,
             name=task.name,
             file_name=task.file_name,
         )
 
-    def __call__(self, task: Task, advance: Callable[[int], None]) -> Done:
-        """Do one task, or find that it was done.
+    def standing(self, task: Task) -> bytes | None:
+        """Return what a task has left, if it still stands: a marker, or of a `Content` the fingerprint."""
+        if isinstance(task, Join):
+            return None  # what is left of it is looked for before its parts are
+        found = known_content(task, self.out) if isinstance(task, Content) else self.trusted(task)
+        return None if found is None else msgspec.json.encode(found)
+
+    def make(self, task: Task, advance: Callable[[int], None]) -> bytes:
+        """Do a task and return what it leaves, as `standing` does.
 
         Raises:
-            GemixError: see `label_shard`; or labels do not stand and nothing is to be labelled.
+            GemixError: see `label_shard`.
 
         """
         if isinstance(task, Join):
-            return Done(join(task.shard, task.source, task.markers, self.out), True)
-        found = known_content(task, self.out) if isinstance(task, Content) else self.trusted(task)
-        if found is not None:
-            return Done(found, False)
-        if self.collect:
-            raise GemixError("no labels that stand")
+            return msgspec.json.encode(join(task.shard, task.source, task.markers, self.out))
         if isinstance(task, Content):
-            return Done(hash_content(task, self.out), True)
+            return msgspec.json.encode(hash_content(task, self.out))
         shard, part = (task, None) if isinstance(task, Shard) else (task.shard, task)
+        plain = isinstance(task, Shard) and task.format == ".jsonl"
         marker = label_shard(
             shard,
             self.student,
             self.out,
             model=self.model,
-            advance=advance,
+            # The position in a compressed file is not known.
+            advance=advance if plain else lambda size: advance(size // _COMPRESSION),
             part=part,
-            **self._reading,
+            reading=self.reading,
         )
-        return Done(marker, True)
+        return msgspec.json.encode(marker)

@@ -1,30 +1,32 @@
-"""The labelled corpus: every shard with a sidecar and a marker that still stand, and the names of the domains."""
+"""The labelled corpus: every shard with a sidecar and a marker that still stand, and the table of the domains."""
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gemix.corpus.shards import Shard
 from gemix.labels.markers import Marker, marker_path, read_marker, sidecar_path
 from gemix.labels.totals import sum_markers
+from gemix.mix.domain_ids import domain_key
+from gemix.mix.partition import FILE_NAME, Partition, read_partition
 from gemix.runtime.errors import GemixError, first_faults
 from gemix.runtime.fingerprint import file_sha256
-from gemix.runtime.storage import is_file, local_copy, read_bytes
+from gemix.runtime.storage import is_file, local_copy
 
 _THREADS: Final = 16  # at checking files, most of which is waiting for a disk or a store
 
 
 @dataclass(frozen=True)
 class LabelledCorpus:
-    """Shards with their markers, and the documents and tokens of every domain, by its number."""
+    """Shards with their markers, and the documents and tokens of every domain, by its number.
+
+    `names` are for people; `identity` is the fingerprint of what gave the domains their numbers, if it is known.
+    """
 
     folder: Path
     shards: list[Shard]
@@ -32,6 +34,12 @@ class LabelledCorpus:
     names: list[str]
     documents: list[int]
     tokens: list[int]
+    identity: str | None = None
+
+    @property
+    def keys(self) -> list[str]:
+        """Keys of the domains, see `gemix.mix.domain_ids`."""
+        return [domain_key(number) for number in range(len(self.names))]
 
     @property
     def rows(self) -> int:
@@ -73,10 +81,10 @@ def open_labels(shards: Sequence[Shard], folder: Path) -> LabelledCorpus:
             + "\nLabel them again (`gemix run` or `gemix label`), and give the same inputs as then."
         )
     totals = sum_markers(markers)
-    names, source = domain_names(folder)
-    if len(names) != len(totals.documents):
-        raise GemixError(f"{source} names {len(names)} domains, the labels in {folder} have {len(totals.documents)}")
-    return LabelledCorpus(folder, list(shards), markers, names, totals.documents, totals.tokens)
+    table, source = domains_of(folder)
+    if len(table.keys) != len(totals.documents):
+        raise GemixError(f"{source} has {len(table.keys)} domains, the labels in {folder} {len(totals.documents)}")
+    return LabelledCorpus(folder, list(shards), markers, table.names, totals.documents, totals.tokens, table.identity)
 
 
 def read_sidecar(folder: Path, shard: Shard, columns: list[str]) -> Iterator[pa.RecordBatch]:
@@ -118,45 +126,27 @@ def _check(shard: Shard, folder: Path) -> Marker | str:
     return marker
 
 
-class _Domain(msgspec.Struct):
-    id: int
-    name: str
-
-
-class _Taxonomy(msgspec.Struct):
-    """What is read of taxonomy.json; `gemix.taxonomy` needs more than the base install."""
-
-    domains: list[_Domain]
-
-
-def domain_names(folder: Path) -> tuple[list[str], Path]:
-    """Return the names of the domains of a folder of labels, by number, and the file that they come from.
+def domains_of(folder: Path) -> tuple[Partition, Path]:
+    """Return the table of the domains of a folder of labels, and the file that it comes from.
 
     Raises:
-        GemixError: no file with names beside the labels, or one that cannot be used.
+        GemixError: there is no domains.csv in the folder or beside it, or it cannot be used.
 
     """
-    places = (folder / "domains.csv", folder.parent / "domains.csv", folder.parent / "taxonomy.json")
+    places = (folder / FILE_NAME, folder.parent / FILE_NAME)
     try:
         path = next((path for path in places if is_file(path)), None)
+        if path is None:
+            raise GemixError(
+                f"no table of the domains of {folder}: neither {places[0]} nor {places[1]} is there; labelling writes "
+                "it when all files are done (ranks: `gemix label ... --collect`)"
+            )
+        with local_copy(path) as copy:
+            table = read_partition(copy)
     except OSError as error:
         raise GemixError(f"cannot read {folder}: {error.strerror or error}") from error
-    if path is None:
-        raise GemixError(f"no names for the domains: none of {', '.join(map(str, places))} is there")
-    try:
-        domains = _from_csv(path) if path.suffix == ".csv" else _from_taxonomy(path)
-    except (OSError, ValueError, KeyError, TypeError, msgspec.MsgspecError) as error:
-        raise GemixError(f"cannot read {path}: {error}") from error
-    names = [name for _, name in domains]
-    if [number for number, _ in domains] != list(range(len(domains))) or len(set(names)) < len(names):
-        raise GemixError(f"{path} does not list the domains 0, 1, 2, ... each with a name of its own")
-    return names, path
-
-
-def _from_csv(path: Path) -> list[tuple[int, str]]:
-    lines = io.StringIO(read_bytes(path).decode(), newline="")
-    return [(int(row["domain"]), row["name"]) for row in csv.DictReader(lines)]
-
-
-def _from_taxonomy(path: Path) -> list[tuple[int, str]]:
-    return [(domain.id, domain.name) for domain in msgspec.json.decode(read_bytes(path), type=_Taxonomy).domains]
+    except ValueError as error:
+        raise GemixError(str(error)) from error
+    if table.keys != [domain_key(number) for number in range(len(table.keys))]:
+        raise GemixError(f"{path} does not list the domains 0, 1, 2, ... in order")
+    return table, path

@@ -1,34 +1,33 @@
-"""Label a corpus: with the processes of this machine, as one of several ranks, or with the workers of a Ray cluster.
-
-Every launcher gives the same tasks to the same function, so all leave the same files.
-"""
+"""Label a corpus: every shard, or piece of a large one, is a task of the map in `gemix.runtime.map`."""
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from gemix.corpus.shards import Shard
-from gemix.labels.job import Done, Job, Join, Task
+from gemix.labels.job import Job, Join, Task
 from gemix.labels.markers import Marker, marker_path, read_marker, sidecar_path
-from gemix.labels.parts import FOLDER, Piece, remove_parts, split
+from gemix.labels.parts import FOLDER, Content, Part, Piece, remove_parts, split
+from gemix.labels.reading import Reading
 from gemix.labels.totals import Totals, damaged_files, sidecar_names, sum_markers
 from gemix.runtime.errors import GemixError, first_faults
 from gemix.runtime.fingerprint import FileFingerprint, file_stat
 from gemix.runtime.lock import folder_lock
-from gemix.runtime.pool import Failure, run_all
-from gemix.runtime.progress import progress
-from gemix.runtime.ranks import Rank, divide
-from gemix.runtime.ray_pool import run_on_ray
+from gemix.runtime.map import Done, Launcher, map_tasks
+from gemix.runtime.pool import Failure
+from gemix.runtime.ranks import Rank
 from gemix.runtime.storage import exists, is_remote
 from gemix.student.base import local_student, student_fingerprint
-from gemix.tokens.counter import token_counter
 
 Outcomes = dict[str, Done | Failure]  # by the names of tasks
+_USUAL: Final = Reading()
+_HERE: Final = Launcher()
 _JOIN_SPEED: Final = 64  # against labelling
 
 
@@ -53,17 +52,10 @@ def label_corpus(
     shards: Sequence[Shard],
     student_folder: Path,
     out: Path,
+    reading: Reading = _USUAL,
     *,
-    text_key: str = "text",
-    id_key: str = "id",
-    source_key: str | None = None,
-    date_key: str | None = None,
-    counter_spec: str = "whitespace",
-    workers: int = 1,
+    launcher: Launcher = _HERE,
     max_bad_fraction: float = 0.01,
-    rank: Rank | None = None,
-    ray: str | None = None,
-    collect: bool = False,
 ) -> LabelResult:
     """Label `shards` into the folder `out`, the largest first; those whose labels still stand are left alone.
 
@@ -74,19 +66,10 @@ def label_corpus(
         shards: The corpus.
         student_folder: Where the student was saved; of a URL it is fetched once, for all processes.
         out: Folder of sidecars and markers; made if it is not there.
-        text_key: Column of the text.
-        id_key: Column of the id.
-        source_key: Column to count by, beside the domain.
-        date_key: Column of the date, to count by month.
-        counter_spec: See `token_counter`.
-        workers: Number of processes; 1 labels in this one. The caller's module must be importable without effect
-            (`if __name__ == "__main__":`), because the processes are spawned.
+        reading: How documents are read and counted.
+        launcher: Who labels. A rank labels its share, beside other ranks of the same world; a call without a rank joins
+            the parts of large files and sums up. With `collect` nothing is labelled, but parts are joined all the same.
         max_bad_fraction: Share of all rows that may be bad; not checked for one rank.
-        rank: Label this rank's share alone, beside other ranks of the same world. A call without a rank joins the
-            parts of large files and sums up.
-        ray: Use the workers of a Ray cluster: its address, "auto" for the one that this machine belongs to, or "local"
-            to start one here with `workers` processors. All its machines see `out` and the inputs under these paths.
-        collect: Label nothing: what is not labelled is an error.
 
     Raises:
         GemixError: student or counter cannot be loaded, another run is at work in the folder, shards failed (all the
@@ -94,42 +77,38 @@ def label_corpus(
             labelled by then).
 
     """
-    token_counter(counter_spec)  # fails here rather than once in each worker
-    if ray is None:  # other machines fetch it for themselves
+    _ = reading.token_counter  # fails here rather than once in each worker
+    if launcher.ray is None:  # other machines fetch it for themselves
         student_folder = local_student(student_folder)
     model = student_fingerprint(student_folder)
-    job = Job(student_folder, model, out, text_key, id_key, counter_spec, source_key, date_key, collect)
-    _make_folder(out)
+    job = Job(student_folder, model, out, reading)
     sizes = {shard: file_stat(shard.path).size for shard in shards}
     pieces = split(shards, sizes)
     cost: dict[Task, int] = {shard: sizes[shard] for shard in shards if shard not in pieces}
     cost |= {piece: piece.size for of_one in pieces.values() for piece in of_one}
-    share = list(cost) if rank is None else divide(list(cost), list(cost.values()), [t.name for t in cost], rank)
+    share = launcher.share(cost)
+    rank = launcher.rank
     with folder_lock(out, None if rank is None else _describe(job, rank)) as lock:
-        run = partial(run_all, workers=workers, lock=lock)
-        if ray is not None:
-            run = partial(run_on_ray, workers=workers, address=ray)
-        outcomes = _standing(job, share)
-        tasks = {task: cost[task] for task in share if isinstance(task, Shard) or task.shard.name not in outcomes}
-        if min(workers, len(tasks)) > 1 and ray is None and not collect:
-            largest = min(tasks, key=lambda task: (-tasks[task], task.name))
-            if read_marker(marker_path(out, largest.name)) is None:  # else they were compiled for it
-                job.compile_kernels(any(shard.format != ".parquet" for shard in shards))
+        outcomes = _standing(job, list(share))
+        tasks = {
+            task: size for task, size in share.items() if isinstance(task, Shard) or task.shard.name not in outcomes
+        }
+        _compile(job, tasks, launcher, any(shard.format != ".parquet" for shard in shards))
         try:
-            outcomes |= _do("collect" if collect else "label", job, tasks, run)
+            outcomes |= _do(job, tasks, launcher, lock)
             if rank is None:
                 joins, failures = _joins(pieces, outcomes)
-                outcomes |= failures | _do("join", job, joins, run)
+                outcomes |= failures | _do(job, joins, replace(launcher, collect=False), lock)
         finally:
             if rank is None and lock is not None:
                 _remove_leftovers(out, shards)  # whoever they are of, he is gone
         if rank is not None:
-            return _conclude(list(tasks), outcomes, collect)
+            return _conclude(list(tasks), outcomes, launcher.collect)
         if _has_parts(out):
             for shard in pieces if is_remote(out) else shards:  # in a store to look for each takes long
                 if isinstance(outcomes[shard.name], Done):
                     remove_parts(shard, out)
-    result = _conclude(shards, outcomes, collect)
+    result = _conclude(shards, outcomes, launcher.collect)
     result.totals.bad.check(result.totals.rows, max_bad_fraction)
     known = {shard.name for shard in shards}
     return replace(result, stale=[name for name in sidecar_names(out) if name not in known])
@@ -137,40 +116,35 @@ def label_corpus(
 
 def _describe(job: Job, rank: Rank) -> str:
     """Return what ranks that work in one folder must have in common."""
-    parts = [job.model, job.settings, rank.size]
+    parts = [job.model, job.reading.settings, rank.size]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _standing(job: Job, tasks: Sequence[Task]) -> Outcomes:
     """Return the large shards whose labels stand: nothing is left to do for those tasks that are pieces of them."""
     shards = {task.shard for task in tasks if not isinstance(task, Shard)}
-    markers = {shard.name: job.trusted(shard) for shard in shards}
+    markers = {shard.name: job.standing(shard) for shard in shards}
     return {name: Done(marker, False) for name, marker in markers.items() if marker is not None}
 
 
-def _do(title: str, job: Job, tasks: Mapping[Task, int], run: Callable[..., None]) -> Outcomes:
-    """Do tasks, given with their sizes, the largest first, and show how far they are."""
+def _compile(job: Job, tasks: Mapping[Task, int], launcher: Launcher, json_lines: bool) -> None:
+    """Compile the kernels once, before several processes begin, unless they were for labels that are there."""
+    if min(launcher.workers, len(tasks)) > 1 and launcher.ray is None and not launcher.collect:
+        largest = min(tasks, key=lambda task: (-tasks[task], task.name))
+        if read_marker(marker_path(job.out, largest.name)) is None:
+            job.compile_kernels(json_lines)
+
+
+def _do(job: Job, tasks: Mapping[Task, int], launcher: Launcher, lock: int | None) -> Outcomes:
+    """Do tasks and return what became of them, by name."""
     outcomes: Outcomes = {}
-    left = dict(tasks)
-    total = sum(left.values())
-    if not tasks:
-        return outcomes
-    scale, unit = (1e6, "MB") if total >= 1e8 else (1e3, "kB")
-    with progress(title, total / scale, unit) as advance_bar:
 
-        def advance(task: Task, size: int) -> None:
-            # The position in the file is not known: an estimate, put right when the task is done.
-            plain = isinstance(task, Shard) and task.format == ".jsonl"
-            step = min(left[task], size if plain else size // 3)
-            left[task] -= step
-            advance_bar(step / scale)
+    def use(task: Task, outcome: Done | Failure) -> None:
+        outcomes[task.name] = outcome
 
-        def done(task: Task, outcome: Done | Failure) -> None:
-            outcomes[task.name] = outcome
-            advance_bar(left.pop(task) / scale)
-
-        largest_first = sorted(tasks, key=lambda task: (-tasks[task], task.name))
-        run(job, largest_first, advance=advance, done=done)
+    joins = all(isinstance(task, Join) for task in tasks)
+    title = "join" if joins else "collect" if launcher.collect else "label"
+    map_tasks(job, tasks, launcher, use, title=title, lock=lock)
     return outcomes
 
 
@@ -186,13 +160,15 @@ def _joins(pieces: Mapping[Shard, Sequence[Piece]], outcomes: Outcomes) -> tuple
         if failed:
             failures[shard.name] = Failure(f"{failed[0].message} ({len(failed)} of its {len(found)} pieces)")
             continue
-        results = {
-            piece.name: outcome.result
-            for piece, outcome in zip(of_one, found, strict=True)
-            if isinstance(outcome, Done)
+        left = {
+            piece: outcome.marker for piece, outcome in zip(of_one, found, strict=True) if isinstance(outcome, Done)
         }
-        (source,) = (result for result in results.values() if isinstance(result, FileFingerprint))
-        markers = {name: result for name, result in results.items() if isinstance(result, Marker)}
+        (source,) = (
+            msgspec.json.decode(marker, type=FileFingerprint)
+            for piece, marker in left.items()
+            if isinstance(piece, Content)
+        )
+        markers = {piece.name: _marker(marker) for piece, marker in left.items() if isinstance(piece, Part)}
         joins[Join(shard, source, markers)] = sum(piece.size for piece in of_one) // _JOIN_SPEED
     return joins, failures
 
@@ -207,8 +183,8 @@ def _conclude(tasks: Sequence[Task], outcomes: Outcomes, collect: bool) -> Label
         if isinstance(outcome, Failure):
             path = str(task.path if isinstance(task, Shard) else task.shard.path)
             failures.append(outcome.message if path in outcome.message else f"{path}: {outcome.message}")
-        elif isinstance(outcome.result, Marker):
-            markers[task.name] = outcome.result
+        elif not isinstance(task, Content):
+            markers[task.name] = _marker(outcome.marker)
             (labelled if outcome.new else trusted).append(task.name)
     if failures:
         if collect:
@@ -224,20 +200,15 @@ def _conclude(tasks: Sequence[Task], outcomes: Outcomes, collect: bool) -> Label
     return LabelResult(sum_markers(markers), labelled, trusted, [], damaged_files(markers))
 
 
+def _marker(found: bytes) -> Marker:
+    return msgspec.json.decode(found, type=Marker)
+
+
 def _has_parts(out: Path) -> bool:
     try:
         return exists(out / FOLDER)
     except OSError as error:
         raise GemixError(f"cannot read {out}: {error.strerror or error}") from error
-
-
-def _make_folder(out: Path) -> None:
-    if is_remote(out):
-        return
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise GemixError(f"cannot write {out}: {error.strerror}") from error
 
 
 def _remove_leftovers(out: Path, shards: Sequence[Shard]) -> None:

@@ -13,6 +13,7 @@ from gemix.corpus.reader import Batch, read_batches
 from gemix.corpus.shards import Shard
 from gemix.labels.markers import Marker, marker_path, sidecar_path, write_marker
 from gemix.labels.parts import Part, part_copy, refuse_change
+from gemix.labels.reading import Reading
 from gemix.labels.sidecar import SCHEMA, SidecarWriter
 from gemix.labels.tally import Tally
 from gemix.runtime.atomic import atomic_path
@@ -20,17 +21,8 @@ from gemix.runtime.errors import GemixError
 from gemix.runtime.fingerprint import FileFingerprint, file_sha256, file_stat, fingerprint
 from gemix.runtime.storage import is_remote, local_copy
 from gemix.student.base import Student
-from gemix.tokens.counter import TokenCounter
 
 _BATCH_ROWS: Final = 4096  # what a batch costs whatever its size is spread thin; it also ends at 32 MB
-
-
-def label_settings(
-    *, text_key: str, id_key: str, counter: TokenCounter, source_key: str | None = None, date_key: str | None = None
-) -> dict[str, str]:
-    """Return what, beside input and student, decides the labels and counts of a shard: it stands in the marker."""
-    keys = {"text_key": text_key, "id_key": id_key, "source_key": source_key, "date_key": date_key}
-    return {name: key for name, key in keys.items() if key is not None} | {"counter": counter.name}
 
 
 def label_shard(
@@ -39,11 +31,7 @@ def label_shard(
     out: Path,
     *,
     model: str,
-    text_key: str,
-    id_key: str,
-    counter: TokenCounter,
-    source_key: str | None = None,
-    date_key: str | None = None,
+    reading: Reading,
     advance: Callable[[int], None] | None = None,
     part: Part | None = None,
 ) -> Marker:
@@ -57,11 +45,7 @@ def label_shard(
         student: Predicts domain and probability of a text.
         out: Folder of the labels.
         model: Fingerprint of the student (`student_fingerprint`), kept in the marker.
-        text_key: Column of the text.
-        id_key: Column of the id.
-        counter: Counts the tokens of the whole text.
-        source_key: Column to count by, beside the domain.
-        date_key: Column of the date, to count by month.
+        reading: How documents are read and counted.
         advance: Called after each batch with the number of its bytes of text.
         part: Label this part of the shard alone, under its own name.
 
@@ -73,8 +57,7 @@ def label_shard(
     if not is_remote(shard.path) and Path(os.path.abspath(shard.path)).is_relative_to(os.path.abspath(str(out))):
         raise GemixError(f"{shard.path} lies inside the output folder {out}; choose another output folder")
     name = shard.name if part is None else part.name
-    extras = [key for key in (source_key, date_key) if key is not None]
-    tally = Tally(shard, len(student.domains), source_key, date_key)
+    tally = Tally(shard, len(student.domains), reading.source_key, reading.date_key)
     with (
         local_copy(shard.path) if part is None else part_copy(part) as copy,
         atomic_path(sidecar_path(out, name)) as tmp,
@@ -82,9 +65,9 @@ def label_shard(
         source = fingerprint(shard.path, copy) if part is None else _look(part)
         batches = read_batches(
             Shard(shard.name, copy),
-            text_key=text_key,
-            id_key=id_key,
-            with_extras=extras,
+            text_key=reading.text_key,
+            id_key=reading.id_key,
+            with_extras=reading.extras,
             batch_rows=_BATCH_ROWS,
             row_groups=None if part is None else part.row_groups,
         )
@@ -92,7 +75,7 @@ def label_shard(
             for batch in batches:
                 texts = batch.good_texts
                 labels, probabilities = _predict(student, texts)
-                tokens = counter.count(texts)
+                tokens = reading.token_counter.count(texts)
                 sidecar.append(_record_batch(batch, labels, probabilities, tokens))
                 tally.add(batch, labels, probabilities, tokens)
                 if advance is not None:
@@ -103,9 +86,7 @@ def label_shard(
         schema=3,
         input=source,
         model=model,
-        settings=label_settings(
-            text_key=text_key, id_key=id_key, counter=counter, source_key=source_key, date_key=date_key
-        ),
+        settings=reading.settings,
         sha256=sha256,
         **tally.fields(),
     )

@@ -9,11 +9,12 @@ from typing import Any
 
 from gemix.labels.counts import Cells, ColumnCounts
 from gemix.labels.drift import Drift, measure_drift
-from gemix.labels.labelled import domain_names
+from gemix.labels.labelled import domains_of
 from gemix.labels.markers import Marker, marker_path
 from gemix.labels.reference import read_reference
 from gemix.labels.tally import MILLIONTHS
 from gemix.labels.totals import Totals, read_markers, sidecar_names, sum_markers, write_domains
+from gemix.mix.partition import FILE_NAME
 from gemix.runtime.atomic import write_json, write_text
 from gemix.runtime.errors import GemixError
 from gemix.runtime.storage import is_file
@@ -69,10 +70,10 @@ def read_stats(folder: Path) -> LabelStats:
         what = "the labels there are damaged, or of another version of gemix" if unreadable else "no labels there"
         raise GemixError(f"{folder}: {what}; make them with `gemix label` or `gemix run`")
     totals = sum_markers(markers)
-    names, source = domain_names(folder)
-    if len(names) != len(totals.documents):
-        raise GemixError(f"{source} names {len(names)} domains, the labels in {folder} have {len(totals.documents)}")
-    return LabelStats(folder, names, totals, markers, [name for name in found if name not in markers])
+    table, source = domains_of(folder)
+    if len(table.keys) != len(totals.documents):
+        raise GemixError(f"{source} has {len(table.keys)} domains, the labels in {folder} {len(totals.documents)}")
+    return LabelStats(folder, table.names, totals, markers, [name for name in found if name not in markers])
 
 
 def groups(column: ColumnCounts) -> list[Group]:
@@ -120,8 +121,8 @@ def write_stats(stats: LabelStats, out: Path, drift: Drift | None = None) -> lis
     """
     totals = stats.totals
     columns = {"source": totals.by_source, "month": totals.by_month}
-    paths = [out / "stats.json", out / "domains.csv"]
-    write_domains(totals, stats.names, out / "domains.csv")
+    paths = [out / "stats.json", out / FILE_NAME]
+    write_domains(totals, stats.names, out / FILE_NAME)
     for key, column in columns.items():
         if column is not None:
             paths.append(out / f"by_{key}.csv")

@@ -1,17 +1,19 @@
 """Totals of a labelled corpus: sums of markers, never a recount."""
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from gemix.corpus.bad_rows import DAMAGE, BadRows
 from gemix.corpus.shards import Shard
 from gemix.labels.counts import ColumnCounts
 from gemix.labels.markers import PER_DOMAIN, Marker, marker_path, merge_columns, read_marker, sum_lists
+from gemix.mix.domain_ids import domain_key
+from gemix.mix.partition import Partition, write_partition
 from gemix.runtime.atomic import write_text
 from gemix.runtime.errors import GemixError, first_faults
 from gemix.runtime.storage import is_remote, names_below
@@ -134,18 +136,42 @@ def sidecar_names(out: Path) -> list[str]:
     return sorted(name.removesuffix(".parquet") for name in visible)
 
 
-def write_domains(totals: Totals, domains: Sequence[str], path: Path) -> None:
-    """Write `domain,documents,tokens,name`, one line per domain in the order of their numbers, as CSV (UTF-8).
+def domain_table(
+    totals: Totals, names: Sequence[str], identity: str | None = None, excluded: Collection[int] = ()
+) -> Partition:
+    """Return the domains as a table to mix, in the order of their numbers.
+
+    Args:
+        totals: of the labelled corpus.
+        names: of its K domains, for people.
+        identity: fingerprint of what gave the domains their numbers.
+        excluded: numbers of the domains that no mixture may use.
 
     Raises:
-        GemixError: `domains` has not one name per domain, or the file cannot be written.
+        GemixError: `names` has not one name per domain.
 
     """
-    if len(domains) != len(totals.documents):
-        raise GemixError(f"{path}: {len(domains)} domain names for labels of {len(totals.documents)} domains")
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["domain", "documents", "tokens", "name"])
-    for domain, row in enumerate(zip(totals.documents, totals.tokens, domains, strict=True)):
-        table.writerow([domain, *row])
-    write_text(path, text.getvalue())
+    k = len(totals.documents)
+    if len(names) != k:
+        raise GemixError(f"{len(names)} domain names for labels of {k} domains")
+    return Partition(
+        [domain_key(number) for number in range(k)],
+        np.array(totals.documents, np.int64),
+        np.array(totals.tokens, np.int64),
+        np.zeros(k),
+        np.array([0.0 if number in excluded else 1.0 for number in range(k)]),
+        list(names),
+        np.array(totals.bytes, np.int64) if totals.bytes else None,
+        totals.settings.get("counter"),
+        identity,
+    )
+
+
+def write_domains(totals: Totals, names: Sequence[str], path: Path, identity: str | None = None) -> None:
+    """Write the table of the domains, see `domain_table`.
+
+    Raises:
+        GemixError: `names` has not one name per domain, or the file cannot be written.
+
+    """
+    write_text(path, write_partition(domain_table(totals, names, identity)))

@@ -17,17 +17,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemix.mix.box import Floats
+from gemix.mix.domain_ids import domain_key
 from gemix.mix.partition import Partition, read_csv, read_partition
 
 NODE = "node"
 
 
-def coarsen(partition: Partition, nodes: Sequence[str]) -> Partition:
+def coarsen(partition: Partition, nodes: Sequence[str], titles: Mapping[str, str] | None = None) -> Partition:
     """Return the table of the nodes, in the order in which they first appear.
 
     Args:
         partition: K domains.
-        nodes: the node that each domain belongs to, K names.
+        nodes: the node that each domain belongs to, K keys.
+        titles: what people call the nodes, by key.
 
     Raises:
         ValueError: a domain without tokens has a floor, so no mixture of nodes can reach it.
@@ -44,8 +46,11 @@ def coarsen(partition: Partition, nodes: Sequence[str]) -> Partition:
             floor[n] = max(floor[n], partition.floor[k] * scale)
             cap[n] = min(cap[n], partition.cap[k] * scale)
         elif partition.floor[k]:
-            raise ValueError(f"domain {partition.names[k]!r} has a floor of {partition.floor[k]:g} but no tokens")
-    return Partition(names, documents, tokens, floor, cap)
+            raise ValueError(f"domain {partition.keys[k]!r} has a floor of {partition.floor[k]:g} but no tokens")
+    sizes = None if partition.bytes is None else _sums(partition.bytes, of_domain, len(names))
+    called = None if titles is None else [titles[name] for name in names]
+    identity = None if partition.identity is None else f"{partition.identity}/{len(names)}"
+    return Partition(names, documents, tokens, floor, cap, called, sizes, partition.counter, identity)
 
 
 def expand(weights: Mapping[str, float], partition: Partition, nodes: Sequence[str]) -> Floats:
@@ -54,7 +59,7 @@ def expand(weights: Mapping[str, float], partition: Partition, nodes: Sequence[s
     Args:
         weights: of the nodes, all of them.
         partition: K domains.
-        nodes: the node that each domain belongs to, K names.
+        nodes: the node that each domain belongs to, K keys.
 
     Raises:
         ValueError: the weights are of other nodes, or a node without tokens has one.
@@ -89,7 +94,8 @@ def read_nodes(path: Path) -> tuple[Partition, list[str]]:
     for line, row in rows:
         if not row[NODE]:
             raise ValueError(f"{path}, row {line}: the domain belongs to no {NODE}")
-    return partition, [row[NODE] for _, row in rows]
+    nodes = [row[NODE] for _, row in rows]
+    return partition, [domain_key(int(node)) for node in nodes] if all(map(str.isdecimal, nodes)) else nodes
 
 
 def _index(nodes: Sequence[str], names: Sequence[str]) -> NDArray[np.intp]:

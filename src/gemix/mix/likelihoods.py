@@ -6,29 +6,34 @@ from pathlib import Path
 import numpy as np
 
 from gemix.mix.box import Floats
+from gemix.mix.domain_ids import find_domains
 from gemix.mix.partition import read_csv
 from gemix.mix.tables import listed
 
 LENGTH = "length"
 
 
-def read_likelihoods(path: Path, domains: Sequence[str]) -> tuple[Floats, Floats | None]:
+def read_likelihoods(
+    path: Path, domains: Sequence[str], names: Sequence[str] | None = None
+) -> tuple[Floats, Floats | None]:
     """Return log p_k(x_i), (n, K) in nats in the order of `domains`, and lengths (n,) if there is such a column.
 
     Args:
         path: a .parquet or .csv file with a column of log-likelihoods for every domain, a row for every token; or a row
             for every document, with its tokens in the column "length". Other columns are ignored.
-        domains: K names.
+        domains: K keys.
+        names: of these domains; columns may be called by them where they are unambiguous.
 
     Raises:
         ValueError: another kind of file, a missing column or a cell that is no number.
 
     """
     columns = _parquet(path) if path.suffix == ".parquet" else _csv(path)
-    missing = [domain for domain in domains if domain not in columns]
+    found = dict(zip(find_domains(list(columns), domains, names), columns.values(), strict=True))
+    missing = [domain for k, domain in enumerate(domains) if k not in found]
     if missing:
         raise ValueError(f"{path}: no column for {listed(missing)}; there are {listed(list(columns))}")
-    table = np.stack([columns[domain] for domain in domains], axis=1)
+    table = np.stack([found[k] for k in range(len(domains))], axis=1)
     if not len(table):
         raise ValueError(f"{path}: no rows")
     bad = np.argwhere(np.isnan(table))

@@ -1,10 +1,12 @@
 """The contract of everything that decides weights: mixture.json."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from gemix.runtime.records import Record
 
 Natural = Annotated[int, Field(ge=0)]
 
@@ -13,7 +15,8 @@ class DomainWeight(BaseModel):
     """One domain of a mixture.
 
     Attributes:
-        domain: its name; the key that everything joins on.
+        domain: its key, which everything joins on (see `gemix.mix.domain_ids`).
+        name: what people call it, where that is not the key; nothing joins on it.
         weight: token share in training, 0 to 1.
         share: token share in the corpus; None where the corpus was not counted.
         documents, tokens: size of the domain in the corpus; None where it was not counted.
@@ -24,6 +27,7 @@ class DomainWeight(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     domain: str = Field(min_length=1)
+    name: str | None = None
     weight: float = Field(ge=0, le=1)
     share: float | None = Field(None, ge=0, le=1)
     documents: Natural | None = None
@@ -31,42 +35,59 @@ class DomainWeight(BaseModel):
     epochs: float | None = Field(None, ge=0)
 
 
-class Mixture(BaseModel):
+class Mixture(Record):
     """Weights over the domains of a corpus, and where they come from.
 
     Attributes:
-        version: of this format.
         strategy: what decided the weights ("regmix", "uniform", ...).
         budget_tokens: tokens that training will see, if known.
-        domains: in the order of the partition; names are unique, weights sum to 1 within 1e-9.
+        partition: fingerprint of what gave the domains their numbers; None where the keys are names.
+        domains: in the order of the partition; keys are unique, weights sum to 1 within 1e-9.
         surrogate: quality of the fit behind the weights (kind, target, cross-validated rank correlation with its
             interval, number of runs); None for strategies without one.
-        provenance: fingerprints of the partition and of the run table, settings, seed.
+        provenance: fingerprints of the table of domains and of the run table, settings, seed.
 
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    SCHEMA: ClassVar[int] = 2
 
-    version: Literal[1] = 1
     strategy: str
     budget_tokens: Natural | None = None
+    partition: str | None = None
     domains: list[DomainWeight] = Field(min_length=1)
     surrogate: dict[str, Any] | None = None
-    provenance: dict[str, Any] = {}
+    provenance: dict[str, Any] = Field(default={})
+
+    @classmethod
+    def upgraded(cls, content: dict[str, Any], schema: int) -> dict[str, Any]:
+        """Return a mixture of 0.1, whose domains go by their names."""
+        return content
 
     @model_validator(mode="after")
     def _check(self) -> "Mixture":
-        names = [entry.domain for entry in self.domains]
-        if len(set(names)) != len(names):
-            raise ValueError(f"domain {next(n for n in names if names.count(n) > 1)!r} appears twice")
+        keys = self.keys
+        if len(set(keys)) != len(keys):
+            raise ValueError(f"domain {next(key for key in keys if keys.count(key) > 1)!r} appears twice")
         total = float(self.weights.sum())
         if abs(total - 1.0) > 1e-9:
             raise ValueError(f"the weights sum to {total:.9f}, not to 1")
         return self
 
+    def refuse_other(self, identity: str | None) -> None:
+        """Make sure that the numbers of the domains mean what they mean in the partition with this fingerprint.
+
+        Raises:
+            ValueError: they do not; where either is not known nothing can be told.
+
+        """
+        if None not in (self.partition, identity) and self.partition != identity:
+            raise ValueError(
+                "the mixture is of another partition: its domains have the same numbers but are not the same documents"
+            )
+
     @property
-    def names(self) -> list[str]:
-        """Names of the domains, in order."""
+    def keys(self) -> list[str]:
+        """Keys of the domains, in order."""
         return [entry.domain for entry in self.domains]
 
     @property

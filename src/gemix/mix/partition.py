@@ -3,14 +3,23 @@
 import csv
 import hashlib
 import io
+import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gemix.mix.box import Box, Floats, epoch_box, make_box
+from gemix.mix.domain_ids import domain_key, domain_number
+
+FILE_NAME: Final = "domains.csv"
+# Columns with one value in all rows: what counted the tokens, and what gave the domains their numbers.
+COUNTER: Final = "tokenizer"
+IDENTITY: Final = "partition"
 
 
 @dataclass(frozen=True)
@@ -18,20 +27,39 @@ class Partition:
     """The domains of a corpus.
 
     Attributes:
-        names: K unique names, the key that everything joins on.
+        keys: K unique keys that everything joins on (see `gemix.mix.domain_ids`).
         documents: (K,) int64, or None where they were not counted.
         tokens: (K,) int64.
         floor, cap: (K,) float64, bounds on the weights that the table states.
-        sha256: of the table's bytes; "" when there is no file.
+        titles: K names for people; None where the keys are names.
+        bytes: (K,) int64 of UTF-8 text, or None where they were not counted.
+        counter: what counted the tokens; None where the table does not say.
+        identity: fingerprint of what gave the domains their numbers, so that those of two partitions are not taken
+            for each other; None where the keys are names.
 
     """
 
-    names: list[str]
+    keys: list[str]
     documents: NDArray[np.int64] | None
     tokens: NDArray[np.int64]
     floor: Floats
     cap: Floats
-    sha256: str = ""
+    titles: list[str] | None = None
+    bytes: NDArray[np.int64] | None = None
+    counter: str | None = None
+    identity: str | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """K names for people."""
+        return self.keys if self.titles is None else self.titles
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the domains, their counts and bounds; a new name of a domain does not change it."""
+        counts = [self.keys, None if self.documents is None else self.documents.tolist(), self.tokens.tolist()]
+        content = [*counts, self.floor.tolist(), self.cap.tolist(), self.counter, self.identity]
+        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     @property
     def shares(self) -> Floats:
@@ -51,60 +79,84 @@ class Partition:
         """
         cap = np.where(self.tokens > 0, self.cap, 0.0)
         if max_epochs is None:
-            return make_box(self.names, self.floor, cap)
+            return make_box(self.keys, self.floor, cap)
         if budget_tokens is None:
             raise ValueError("a limit on epochs needs the budget in tokens")
-        return epoch_box(self.names, self.tokens, max_epochs, budget_tokens, self.floor, cap)
+        return epoch_box(self.keys, self.tokens, max_epochs, budget_tokens, self.floor, cap)
 
 
 def read_partition(path: Path) -> Partition:
-    """Read a table of domains: CSV with the columns domain and tokens, and optionally documents, name, cap and floor.
+    """Read a table of domains: CSV with the columns domain and tokens.
 
-    The key of a domain is its `name` where there is such a column, else its `domain`.
+    There may be name, documents, bytes, tokenizer, partition, cap and floor beside them. Where `domain` holds whole
+    numbers they are the domains of a run, and `name` is what people call them; else `domain`, or a `name` alone, is the
+    key.
 
     Raises:
         ValueError: a missing column, a duplicate, or a bad number; the message names the file and the row.
 
     """
-    data = path.read_bytes()
-    rows, columns = read_csv(path, data)
-    key = "name" if "name" in columns else "domain"
+    rows, columns = read_csv(path, path.read_bytes())
+    key = "domain" if "domain" in columns else "name"
     for column in (key, "tokens"):
         if column not in columns:
             raise ValueError(f"{path}: no column {column!r}; there are {', '.join(columns)}")
     if not rows:
         raise ValueError(f"{path}: no domains")
+    numbered = key == "domain" and all(row[key].isdecimal() for _, row in rows)
     seen: dict[str, int] = {}
     for line, row in rows:
-        name = row[key]
-        if not name:
+        if not row[key]:
             raise ValueError(f"{path}, row {line}: the domain has no {key}")
-        if name in seen:
-            raise ValueError(f"{path}, row {line}: domain {name!r} stands in row {seen[name]} already")
-        seen[name] = line
+        known = domain_key(int(row[key])) if numbered else row[key]
+        if known in seen:
+            raise ValueError(f"{path}, row {line}: domain {known!r} stands in row {seen[known]} already")
+        seen[known] = line
     tokens = [_count(path, line, row["tokens"], "tokens") for line, row in rows]
     if sum(tokens) == 0:
         raise ValueError(f"{path}: the domains have no tokens")
-    documents = None
-    if "documents" in columns:
-        documents = np.array([_count(path, line, row["documents"], "documents") for line, row in rows], np.int64)
+    counts = {
+        column: np.array([_count(path, line, row[column], column) for line, row in rows], np.int64)
+        for column in ("documents", "bytes")
+        if column in columns
+    }
     bounds = {
         column: np.array([_weight(path, line, row.get(column, ""), column, default) for line, row in rows])
         for column, default in (("floor", 0.0), ("cap", 1.0))
     }
-    sha256 = hashlib.sha256(data).hexdigest()
-    return Partition(list(seen), documents, np.array(tokens, np.int64), bounds["floor"], bounds["cap"], sha256)
+    titles = [row["name"] or known for known, (_, row) in zip(seen, rows, strict=True)] if "name" in columns else None
+    return Partition(
+        list(seen),
+        counts.get("documents"),
+        np.array(tokens, np.int64),
+        bounds["floor"],
+        bounds["cap"],
+        titles,
+        counts.get("bytes"),
+        _common(path, rows, COUNTER),
+        _common(path, rows, IDENTITY),
+    )
 
 
 def write_partition(partition: Partition) -> str:
-    """Return the table as CSV text that `read_partition` reads back."""
+    """Return the table as CSV text that `read_partition` reads back; bounds only where there are any."""
+    numbers = [domain_number(key) for key in partition.keys]
+    columns: dict[str, Sequence[Any]] = {"domain": partition.keys if None in numbers else numbers}
+    if partition.titles is not None:
+        columns["name"] = partition.titles
+    for name, counts in (("documents", partition.documents), ("bytes", partition.bytes), ("tokens", partition.tokens)):
+        if counts is not None:
+            columns[name] = counts.tolist()
+    for name, value in ((COUNTER, partition.counter), (IDENTITY, partition.identity)):
+        if value is not None:
+            columns[name] = [value] * len(numbers)
+    for name, bounds, default in (("floor", partition.floor, 0.0), ("cap", partition.cap, 1.0)):
+        if np.any(bounds != default):
+            columns[name] = [repr(float(bound)) for bound in bounds]
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(["domain", *(["documents"] if partition.documents is not None else []), "tokens", "floor", "cap"])
-    for k, name in enumerate(partition.names):
-        documents = [int(partition.documents[k])] if partition.documents is not None else []
-        bounds = [repr(float(partition.floor[k])), repr(float(partition.cap[k]))]
-        table.writerow([name, *documents, int(partition.tokens[k]), *bounds])
+    table.writerow(columns)
+    table.writerows(zip(*columns.values(), strict=True))
     return text.getvalue()
 
 
@@ -141,6 +193,14 @@ def read_csv(path: Path, data: bytes) -> tuple[list[tuple[int, dict[str, str]]],
     if not columns:
         raise ValueError(f"{path}: empty, not even a header")
     return rows, columns
+
+
+def _common(path: Path, rows: Sequence[tuple[int, dict[str, str]]], column: str) -> str | None:
+    """Return the one value of a column, None where there is none."""
+    values = {row.get(column, "") for _, row in rows}
+    if len(values) > 1:
+        raise ValueError(f"{path}: the column {column} must hold one value, not {', '.join(sorted(map(repr, values)))}")
+    return values.pop() or None
 
 
 def _count(path: Path, line: int, cell: str, column: str) -> int:

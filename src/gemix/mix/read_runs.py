@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from gemix.mix.domain_ids import find_domains
 from gemix.mix.formats import FORMATS, read_weights
 from gemix.mix.partition import read_csv
 from gemix.mix.tables import RunTable, checked, join, listed
@@ -20,7 +21,12 @@ _REGMIX_DOMAIN: Final = "train_"
 _REGMIX_METRIC: Final = "metric/"
 
 
-def read_runs(mixtures: Path, metrics: Path | None = None, domains: Sequence[str] | None = None) -> RunTable:
+def read_runs(
+    mixtures: Path,
+    metrics: Path | None = None,
+    domains: Sequence[str] | None = None,
+    names: Sequence[str] | None = None,
+) -> RunTable:
     """Read mixtures and the metrics of their runs.
 
     Args:
@@ -28,17 +34,18 @@ def read_runs(mixtures: Path, metrics: Path | None = None, domains: Sequence[str
             run_id), a folder of files with one mixture each (RegMix .yaml, CLIMB .sh, DoReMi, WebOrganizer or gemix
             .json; the id is the file's name without suffix, without the n of n<i>.yaml), or one such file.
         metrics: a CSV file with an id and a column for every metric; None: no metrics.
-        domains: names and order that the mixtures must have; None: as they come. A file of one mixture that leaves out
-            a domain gives it weight 0.
+        domains: keys and order that the mixtures get; None: as they come. A file of one mixture that leaves out a
+            domain gives it weight 0.
+        names: of these domains; tables may use them where they are unambiguous.
 
     Raises:
         ValueError: anything wrong with the tables; the message names the file and the row.
 
     """
-    table = _read_csv_mixtures(mixtures) if mixtures.suffix == ".csv" else _read_files(mixtures, domains)
+    table = _read_csv_mixtures(mixtures) if mixtures.suffix == ".csv" else _read_files(mixtures, domains, names)
     if domains is not None:
         try:
-            table = table.align(domains)
+            table = table.align(domains, names)
         except ValueError as error:
             raise ValueError(f"{mixtures}: {error}") from None
     return table if metrics is None else join(table, read_metrics(metrics))
@@ -94,7 +101,7 @@ def _read_csv_mixtures(path: Path) -> RunTable:
     return replace(table, notes=notes, sources={path.name: hashlib.sha256(data).hexdigest()})
 
 
-def _read_files(path: Path, domains: Sequence[str] | None) -> RunTable:
+def _read_files(path: Path, domains: Sequence[str] | None, names: Sequence[str] | None) -> RunTable:
     suffixes = {entry.suffix for entry in FORMATS.values()} | {".yml"}
     files = [path]
     if path.is_dir():
@@ -111,12 +118,14 @@ def _read_files(path: Path, domains: Sequence[str] | None) -> RunTable:
         except ValueError as error:  # UnicodeDecodeError is one
             raise ValueError(f"{file}: {error}") from None
         sources[file.name] = hashlib.sha256(data).hexdigest()
-    names = list(dict.fromkeys(name for weights in found for name in weights))
-    if domains is not None and set(names) <= set(domains):
-        names = list(domains)
-    table = np.array([[weights.get(name, 0.0) for name in names] for weights in found])
+    columns = list(dict.fromkeys(name for weights in found for name in weights))
+    if domains is not None:
+        places = find_domains(columns, domains, names)
+        known = {k for k in places if k is not None}
+        columns += [key for k, key in enumerate(domains) if k not in known]
+    table = np.array([[weights.get(name, 0.0) for name in columns] for weights in found])
     ids = [re.sub(r"^n(?=\d+$)", "", file.stem) for file in files]
-    result = checked(ids, names, table, lambda i: str(files[i]))
+    result = checked(ids, columns, table, lambda i: str(files[i]))
     if len(sources) > 1:  # one fingerprint for the folder
         whole = "".join(f"{name} {sha256}\n" for name, sha256 in sources.items())
         sources = {path.name: hashlib.sha256(whole.encode()).hexdigest()}

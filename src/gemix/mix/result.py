@@ -22,7 +22,7 @@ def make_mixture(
     Args:
         strategy: what decided.
         weights: (K,) >= 0 in the order of the partition; normalised here to the last bit.
-        partition: the domains; its SHA-256 goes into the provenance.
+        partition: the domains; its fingerprint goes into the provenance.
         budget_tokens: tokens that training will see.
         surrogate: quality of the fit behind the weights.
         provenance: further facts: fingerprints of the run table, settings, seed.
@@ -32,15 +32,16 @@ def make_mixture(
 
     """
     w = np.asarray(weights, float)
-    if w.shape != (len(partition.names),) or not np.all(np.isfinite(w)) or np.any(w < 0) or w.sum() <= 0:
-        raise ValueError(f"a mixture of {len(partition.names)} domains needs as many finite weights >= 0, not all 0")
+    if w.shape != (len(partition.keys),) or not np.all(np.isfinite(w)) or np.any(w < 0) or w.sum() <= 0:
+        raise ValueError(f"a mixture of {len(partition.keys)} domains needs as many finite weights >= 0, not all 0")
     w = w / w.sum()
     domains = []
-    for k, name in enumerate(partition.names):
+    for k, key in enumerate(partition.keys):
         tokens = int(partition.tokens[k])
         domains.append(
             DomainWeight(
-                domain=name,
+                domain=key,
+                name=None if partition.titles is None else partition.titles[k],
                 weight=min(float(w[k]), 1.0),
                 share=min(float(partition.shares[k]), 1.0),
                 documents=None if partition.documents is None else int(partition.documents[k]),
@@ -48,11 +49,11 @@ def make_mixture(
                 epochs=float(w[k] * budget_tokens / tokens) if budget_tokens is not None and tokens else None,
             )
         )
-    facts = {"partition_sha256": partition.sha256} if partition.sha256 else {}
     return Mixture(
         strategy=strategy,
         budget_tokens=budget_tokens,
+        partition=partition.identity,
         domains=domains,
         surrogate=surrogate,
-        provenance=facts | (provenance or {}),
+        provenance={"domains_sha256": partition.fingerprint} | (provenance or {}),
     )

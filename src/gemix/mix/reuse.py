@@ -18,6 +18,8 @@ from typing import Final
 import numpy as np
 
 from gemix.mix.box import Box, Floats, project
+from gemix.mix.domain_ids import find_domains
+from gemix.mix.mixture import Mixture
 from gemix.mix.partition import Partition
 
 VIRTUAL: Final = "existing"
@@ -45,6 +47,22 @@ class Reuse:
     old: dict[str, float]
 
 
+def known_weights(mixture: Mixture, partition: Partition) -> dict[str, float]:
+    """Return the weights of an old mixture by the keys of the new partition; what is not in it goes by its name.
+
+    Raises:
+        ValueError: a name that several domains have.
+
+    """
+    weights: dict[str, float] = {}
+    for entry in mixture.domains:
+        name = entry.name or entry.domain
+        wanted = [entry.domain] if entry.domain in partition.keys else [name]
+        (place,) = find_domains(wanted, partition.keys, partition.titles)
+        weights[name if place is None else partition.keys[place]] = entry.weight
+    return weights
+
+
 def match(old: Mapping[str, float], partition: Partition, splits: Mapping[str, Sequence[str]] | None = None) -> Reuse:
     """Return what an old mixture says about a new partition.
 
@@ -58,7 +76,7 @@ def match(old: Mapping[str, float], partition: Partition, splits: Mapping[str, S
 
     """
     parts: dict[str, str] = {}
-    new = set(partition.names)
+    new = set(partition.keys)
     for parent, children in (splits or {}).items():
         if parent not in old:
             raise ValueError(f"the old mixture has no domain {parent!r} to split")
@@ -70,13 +88,13 @@ def match(old: Mapping[str, float], partition: Partition, splits: Mapping[str, S
             if child in parts or child in old:
                 raise ValueError(f"domain {child!r} cannot be a part of {parent!r}: it has another origin already")
             parts[child] = parent
-    kept = np.array([k for k, name in enumerate(partition.names) if name in old], np.intp)
-    weights = np.array([old[partition.names[k]] for k in kept])
+    kept = np.array([k for k, name in enumerate(partition.keys) if name in old], np.intp)
+    weights = np.array([old[partition.keys[k]] for k in kept])
     if weights.sum() <= 0:
         raise ValueError(
             "no domain of the old mixture with a positive weight is in the new partition: nothing to reuse"
         )
-    affected = np.array([k for k, name in enumerate(partition.names) if name not in old], np.intp)
+    affected = np.array([k for k, name in enumerate(partition.keys) if name not in old], np.intp)
     return Reuse(partition, kept, weights / weights.sum(), affected, parts, dict(old))
 
 
@@ -88,16 +106,16 @@ def carry(reuse: Reuse, box: Box) -> Floats:
 
     """
     partition = reuse.partition
-    ratios = np.zeros(len(partition.names))
+    ratios = np.zeros(len(partition.keys))
     for k in reuse.kept:
-        ratios[k] = reuse.old[partition.names[k]]
+        ratios[k] = reuse.old[partition.keys[k]]
     for parent in dict.fromkeys(reuse.parts.values()):
-        children = [k for k, name in enumerate(partition.names) if reuse.parts.get(name) == parent]
+        children = [k for k, name in enumerate(partition.keys) if reuse.parts.get(name) == parent]
         tokens = partition.tokens[children].astype(float)
         if tokens.sum() == 0:
             raise ValueError(f"the parts of {parent!r} have no tokens")
         ratios[children] = reuse.old[parent] * tokens / tokens.sum()
-    added = [k for k in reuse.affected if partition.names[k] not in reuse.parts]
+    added = [k for k in reuse.affected if partition.keys[k] not in reuse.parts]
     shares = partition.shares[added]
     ratios *= (1 - shares.sum()) / ratios.sum()
     ratios[added] = shares
@@ -115,7 +133,7 @@ def reduce(reuse: Reuse, box: Box) -> tuple[Partition, Box]:
 
     """
     partition, kept, affected, r = reuse.partition, reuse.kept, reuse.affected, reuse.ratios
-    names = [VIRTUAL, *(partition.names[k] for k in affected)]
+    names = [VIRTUAL, *(partition.keys[k] for k in affected)]
     if VIRTUAL in names[1:]:
         raise ValueError(f"a domain is called {VIRTUAL!r}, which stands for the unchanged ones: rename it")
     live = r > 0
@@ -129,7 +147,7 @@ def reduce(reuse: Reuse, box: Box) -> tuple[Partition, Box]:
     if partition.documents is not None:
         documents = np.r_[partition.documents[kept].sum(), partition.documents[affected]]
     tokens = np.r_[usable, partition.tokens[affected]].astype(np.int64)
-    return Partition(names, documents, tokens, small.floor, small.cap), small
+    return Partition(names, documents, tokens, small.floor, small.cap, counter=partition.counter), small
 
 
 def expand(reuse: Reuse, weights: Mapping[str, float]) -> Floats:
@@ -139,10 +157,10 @@ def expand(reuse: Reuse, weights: Mapping[str, float]) -> Floats:
         ValueError: its domains are not those of the small partition.
 
     """
-    names = [VIRTUAL, *(reuse.partition.names[k] for k in reuse.affected)]
+    names = [VIRTUAL, *(reuse.partition.keys[k] for k in reuse.affected)]
     if set(weights) != set(names):
         raise ValueError(f"the solution must have the domains {', '.join(names)}, not {', '.join(weights)}")
-    w = np.zeros(len(reuse.partition.names))
+    w = np.zeros(len(reuse.partition.keys))
     w[reuse.kept] = weights[VIRTUAL] * reuse.ratios
     w[reuse.affected] = [weights[name] for name in names[1:]]
     return w

@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gemix.mix.box import Box
 from gemix.mix.objective import Objective
+from gemix.runtime.records import Record, parse_record
 
 Bound = Annotated[float, Field(ge=0, le=1)]
 _STRICT = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -33,21 +34,17 @@ class Target(BaseModel):
     model: dict[str, Any]
 
 
-class SurrogateFile(BaseModel):
+class SurrogateFile(Record):
     """The content of `mixture.surrogate.json`.
 
     Attributes:
-        version: of this format.
-        domains: names, in the order of the weights that the surrogates take.
+        domains: keys, in the order of the weights that the surrogates take.
         floor, cap: bounds of each domain.
         objective: "mean" or "worst" of the targets, see `gemix.mix.objective.Objective`.
         targets: at least one.
 
     """
 
-    model_config = _STRICT
-
-    version: Literal[1] = 1
     domains: list[str] = Field(min_length=1)
     floor: list[Bound]
     cap: list[Bound]
@@ -113,7 +110,7 @@ def dump(objective: Objective, names: list[str], box: Box) -> str:
         objective="worst" if objective.kind == "worst" else "mean",
         targets=targets,
     )
-    return content.model_dump_json() + "\n"
+    return content.to_json(indent=None)
 
 
 def parse(data: bytes) -> SurrogateFile:
@@ -123,9 +120,4 @@ def parse(data: bytes) -> SurrogateFile:
         ValueError: it is something else, of another version, or breaks the contract.
 
     """
-    try:
-        return SurrogateFile.model_validate_json(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ValueError(f"no surrogates of a mixture: {where + ': ' if where else ''}{first['msg']}") from None
+    return parse_record(data, SurrogateFile, "the surrogates of a mixture")

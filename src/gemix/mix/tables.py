@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemix.mix.box import Floats
+from gemix.mix.domain_ids import find_domains, shown
 
 
 @dataclass(frozen=True)
@@ -32,26 +33,29 @@ class RunTable:
     notes: list[str] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
 
-    def align(self, domains: Sequence[str]) -> "RunTable":
-        """Return the table with its domains in the order of `domains`.
+    def align(self, keys: Sequence[str], names: Sequence[str] | None = None) -> "RunTable":
+        """Return the table with its domains called and ordered as `keys`; they may go by their names in it.
 
         Raises:
-            ValueError: the names differ; the message says which.
+            ValueError: the domains differ, or a name is that of several; the message says which.
 
         """
-        missing = [d for d in domains if d not in set(self.domains)]
-        extra = [d for d in self.domains if d not in set(domains)]
+        found = find_domains(self.domains, keys, names)
+        places = {k: column for column, k in enumerate(found) if k is not None}
+        extra = [domain for domain, k in zip(self.domains, found, strict=True) if k is None]
+        missing = [shown(key, names[k] if names else None) for k, key in enumerate(keys) if k not in places]
         if missing or extra:
             raise ValueError(
                 "the mixtures and the partition have different domains: "
                 + "; ".join(
-                    f"{listed(names)} only in the {where}"
-                    for names, where in ((missing, "partition"), (extra, "mixtures"))
-                    if names
+                    f"{listed(domains)} only in the {where}"
+                    for domains, where in ((missing, "partition"), (extra, "mixtures"))
+                    if domains
                 )
             )
-        index = {domain: k for k, domain in enumerate(self.domains)}
-        return replace(self, domains=list(domains), W=self.W[:, [index[d] for d in domains]])
+        if len(places) < len(found):
+            raise ValueError("two columns of the mixtures are the same domain")
+        return replace(self, domains=list(keys), W=self.W[:, [places[k] for k in range(len(keys))]])
 
     def targets(self, names: Sequence[str]) -> tuple["RunTable", Floats]:
         """Return the runs that have finite values of all these metrics, and the values, (n', T).

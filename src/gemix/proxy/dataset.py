@@ -10,14 +10,14 @@ A folder, made by `gemix proxy prepare`:
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from gemix.runtime.errors import GemixError
-from gemix.runtime.records import read_record
+from gemix.runtime.records import Record, read_record
 
 Tokens = NDArray[np.uint16] | NDArray[np.uint32]
 
@@ -32,17 +32,22 @@ class Part(BaseModel):
     bytes: int = Field(ge=0)
 
 
-class Contract(BaseModel):
+class Contract(Record):
     """data.json."""
 
-    model_config = ConfigDict(extra="forbid")
-    schema_version: Literal[1] = 1
+    SCHEMA: ClassVar[int] = 2
+
     vocabulary: int = Field(ge=2, lt=1 << 32)
     end: int = Field(ge=0)
     domains: list[Part]
     valid: list[Part]
     fingerprint: str
-    made: dict[str, Any] = {}
+    made: dict[str, Any] = Field(default={})
+
+    @classmethod
+    def upgraded(cls, content: dict[str, Any], schema: int) -> dict[str, Any]:
+        """Refuse data of 0.1, whose domains went by their names."""
+        raise ValueError("made by gemix 0.1, whose domains went by their names: `gemix proxy prepare` makes it anew")
 
 
 @dataclass(frozen=True)

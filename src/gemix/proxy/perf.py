@@ -54,13 +54,13 @@ def probe(
     """
     if not 0 < share < 1:
         raise ValueError(f"the share of a probe is between 0 and 1, not {share:g}")
-    match_domains(swarm.proxy.domains, partition.names)
+    match_domains(swarm.proxy.domains, partition.keys)
     swarm.require([target])
     base = project(partition.shares, box)
     live = np.flatnonzero(partition.tokens > 0)
     probes = (1 - share) * base + share * np.eye(len(base))[live]
-    names = [BASELINE, *(f"more-{partition.names[k]}" for k in live)]
-    table = swarm.train(RunTable(names, partition.names, np.vstack([base, probes]))).table
+    names = [BASELINE, *(f"more-{partition.keys[k]}" for k in live)]
+    table = swarm.train(RunTable(names, partition.keys, np.vstack([base, probes]))).table
     values = table.targets([target])[1][:, 0]
     gain = np.full(len(base), np.nan)
     gain[live] = gains(values[0], values[1:], higher_is_better)

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -20,16 +20,17 @@ from gemix.proxy.dataset import Contract, Part, ProxyData, part_path, read_data
 from gemix.proxy.streams import TrainStreams, ValidSet
 from gemix.proxy.tokenise_corpus import Coder, corpus_tokenizer, read_corpus, read_target
 from gemix.proxy.tokenised import fingerprint
-from gemix.run.ledger import run_lock
-from gemix.runtime.atomic import remove_leftovers, write_json, write_text
+from gemix.runtime.atomic import remove_leftovers, write_text
 from gemix.runtime.errors import GemixError, first_faults
 from gemix.runtime.fingerprint import content_hash, file_sha256
+from gemix.runtime.lock import folder_lock
 from gemix.runtime.records import read_record
 from gemix.runtime.storage import is_remote
 from gemix.runtime.version import __version__
 from gemix.tokens.tokenizer import VOCABULARY, end_of_text, load_tokenizer, vocabulary_size
 
 _WORK = ".work"
+_SCHEMA: Final = 2  # raised whenever equal input would give other bytes
 _PLACES = ("train", "valid", "tokenizer.json")
 
 
@@ -87,7 +88,7 @@ def prepare_data(
     corpus = open_labels(shards, labels)
     _check_names(corpus, targets)
     key = _key(corpus, settings, targets)
-    with run_lock(out):
+    with folder_lock(out):
         remove_leftovers(out)
         if not _is_made(out, key):
             _make(corpus, out, settings, targets, key)
@@ -108,10 +109,10 @@ def _make(
     write_text(work / "tokenizer.json", tokenizer.to_str(pretty=True))
     coder = Coder(tokenizer, end, settings.seed)
     train = TrainStreams(work, len(corpus.names), coder.kind)
-    sets = {name: ValidSet(settings.valid_tokens) for name in [*corpus.names, *targets]}
+    sets = {name: ValidSet(settings.valid_tokens) for name in [*corpus.keys, *targets]}
     unlabelled = read_corpus(corpus, coder, settings.held_out, train, sets)
     bad = {name: read_target(name, files, corpus.settings, coder, sets[name]) for name, files in targets.items()}
-    domains = train.parts(corpus.names)
+    domains = train.parts(corpus.keys)
     valid = [found.write(part_path(work, "valid", v), name) for v, (name, found) in enumerate(sets.items())]
     _check(domains, valid, settings)
     paths = [part_path(work, "train", k) for k in range(len(domains))]
@@ -125,6 +126,7 @@ def _make(
         made={
             "key": key,
             "gemix": __version__,
+            "partition": corpus.identity,
             "settings": _jsonable(settings),
             "rows": corpus.rows,
             "rows_without_label": unlabelled,
@@ -136,7 +138,7 @@ def _make(
             os.replace(work / name, out / name)
     except OSError as error:
         raise GemixError(f"cannot write {error.filename2 or error.filename}: {error.strerror}") from error
-    write_json(out / "data.json", contract.model_dump())
+    write_text(out / "data.json", contract.to_json())
     shutil.rmtree(work, ignore_errors=True)
 
 
@@ -155,16 +157,16 @@ def _check_names(corpus: LabelledCorpus, targets: Mapping[str, Sequence[Shard]])
     if empty:
         raise GemixError(f"domains without documents in this input: {', '.join(empty)}; give more of the corpus")
     for name in targets:
-        if name in corpus.names:
+        if name in corpus.keys:
             raise GemixError(f"--valid {name}: a domain has this name, and a validation set of its own")
 
 
 def _key(corpus: LabelledCorpus, settings: PrepareSettings, targets: Mapping[str, Sequence[Shard]]) -> str:
     """Return the sha256 of everything that decides the data."""
     parts = {
-        "gemix": __version__,
+        "schema": _SCHEMA,
         "settings": _jsonable(settings),
-        "names": corpus.names,
+        "domains": corpus.keys,
         "labels": corpus.settings,
         "shards": corpus.contents,
         "targets": [[name, [content_hash(shard.path) for shard in files]] for name, files in targets.items()],

@@ -129,7 +129,7 @@ def gather(
 
     """
     plan = plan or Plan()
-    match_domains(swarm.proxy.domains, partition.names)
+    match_domains(swarm.proxy.domains, partition.keys)
     swarm.require(targets)
     swarm = replace(swarm, plan=_record(plan, partition, box, targets, objective))
     held_seed, *batch_seeds = _seeds(plan)
@@ -138,7 +138,7 @@ def gather(
     left_out = [f"held-{i + 1}" for i in range(plan.held_out)]
     if plan.held_out:
         first = np.vstack([first, design("dirichlet", box, partition.shares, plan.held_out, held_seed, plan.strength)])
-    trained = swarm.train(RunTable([*names, *left_out], partition.names, first)).table
+    trained = swarm.train(RunTable([*names, *left_out], partition.keys, first)).table
     fitted = np.arange(len(trained.ids)) < plan.first
     table, held_out = trained.select(fitted), trained.select(~fitted)
     if not plan.active:
@@ -215,9 +215,9 @@ def _record(plan: Plan, partition: Partition, box: Box, targets: dict[str, float
         "strategy": "regmix",
         "seed": plan.seed,
         "design": {"runs": plan.first, "held_out": plan.held_out, "strength": list(plan.strength)},
-        "shares": dict(zip(partition.names, partition.shares.tolist(), strict=True)),
-        "floor": dict(zip(partition.names, box.floor.tolist(), strict=True)),
-        "cap": dict(zip(partition.names, box.cap.tolist(), strict=True)),
+        "shares": dict(zip(partition.keys, partition.shares.tolist(), strict=True)),
+        "floor": dict(zip(partition.keys, box.floor.tolist(), strict=True)),
+        "cap": dict(zip(partition.keys, box.cap.tolist(), strict=True)),
     }
     if plan.active:
         record["active"] = {"batch": plan.batch, "objective": objective, "targets": targets}

@@ -107,7 +107,7 @@ def check(
     # Another choice is another run: its id hangs on its weights.
     name = f"best-{hashlib.sha256(np.round(chosen, 12).tobytes()).hexdigest()[:8]}"
     mixtures = np.stack([chosen, project(partition.shares, box)])
-    trained = swarm.train(RunTable([name, "natural"], partition.names, mixtures)).table
+    trained = swarm.train(RunTable([name, "natural"], partition.keys, mixtures)).table
     true, (predicted, stds) = _true(goal, trained, targets), goal.predict(mixtures)
     return Check(
         predicted=float(predicted[0]),

@@ -58,7 +58,7 @@ def read_corpus(
         for batch in labelled_texts(corpus):
             hashes = coder.hashes(batch.ids)
             held = below(hashes, fraction)
-            own = [sets[corpus.names[domain]] for domain in batch.domains]
+            own = [sets[corpus.keys[domain]] for domain in batch.domains]
             used = [i for i, found in enumerate(own) if not held[i] or found.wants(hashes[i])]
             for i, tokens in zip(used, coder.encode([batch.texts[i] for i in used]), strict=True):
                 size = len(batch.texts[i].encode())

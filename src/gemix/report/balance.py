@@ -24,7 +24,7 @@ def panel(run: Path) -> dict[str, Any]:
     k, weights = len(domains), read.weights(run)
     X = read.seed(run, ["tokens"])[1]
     model = RunFolder(run).read_teacher()
-    after = model.predict(X)
+    after = RunFolder(run).read_assignment().domains
     model.potentials_ = np.zeros(k)
     before = model.predict(X)
     masses = {

@@ -22,8 +22,8 @@ def panel(run: Path, most: int = MOST) -> dict[str, Any]:
     """
     characters = EXCERPT if most > 1 else _SHORT_EXCERPT
     rows = domain_rows(run)
-    documents, X = read.seed(run, ["id", "text"])
-    labels = RunFolder(run).read_teacher().predict(X)
+    documents = read.seed(run, ["id", "text"])[0]
+    labels = RunFolder(run).read_assignment().domains
     ids = documents["id"]
     domains = []
     for row, domain in zip(rows, read.taxonomy(run).domains, strict=True):

@@ -6,7 +6,7 @@ from typing import Any
 
 from gemix.report import read
 from gemix.report.text import plain
-from gemix.run.settings import RunConfig, resolve
+from gemix.run.settings import RunConfig, resolve, to_yaml
 
 # What does not change the outcome, or is an argument of its own.
 _LEFT_OUT = ("inputs", "workers")
@@ -16,9 +16,10 @@ def panel(run: Path) -> dict[str, Any]:
     """Return command, settings, stages, inputs and versions."""
     records, config = read.stages(run), read.settings(run)
     inputs = records.get("label", records["embed"])["inputs"]
+    typed = records["embed"]["facts"]["inputs_as_given"]
     return {
-        "command": command(config, run),
-        "settings": config.to_yaml(),
+        "command": command(config, run, typed),
+        "settings": to_yaml({name: record["config"] for name, record in records.items() if record["config"]}),
         "stages": [
             {
                 "name": name,
@@ -37,9 +38,9 @@ def panel(run: Path) -> dict[str, Any]:
     }
 
 
-def command(config: RunConfig, run: Path) -> str:
+def command(config: RunConfig, run: Path, inputs: list[str]) -> str:
     """Return the `gemix run` command of these settings, with the options that are not defaults."""
-    parts = ["gemix", "run", *config.inputs, "--out", f"{run.resolve().name}/"]
+    parts = ["gemix", "run", *inputs, "--out", f"{run.resolve().name}/"]
     defaults = resolve({})
     for key in RunConfig.model_fields:
         value = getattr(config, key)

@@ -61,7 +61,7 @@ def map_table(run: Path, most: int = MOST) -> tuple[pa.Table, str]:
         points, method = np.column_stack([old["x"], old["y"]]), str(notes["method"])
     else:
         points, method = layout.layout(X, read.settings(run).seed)
-    labels = RunFolder(run).read_teacher().predict(X)
+    labels = RunFolder(run).read_assignment().domains
     table = pa.table(
         [
             documents["id"],

@@ -8,8 +8,10 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gemix.mix import surrogate_json
+from gemix.mix.domain_ids import domain_number
 from gemix.mix.formats import mixture_json
 from gemix.mix.mixture import Mixture
+from gemix.mix.partition import read_partition
 from gemix.report import read
 from gemix.report.predictor import page_model, without_spread
 from gemix.report.text import plain
@@ -92,28 +94,33 @@ def _quality(mixture: Mixture) -> tuple[Quality | None, list[str]]:
 
 
 def _stale(run: Path, mixture: Mixture) -> str | None:
-    table, made_from = RunFolder(run).domains, mixture.provenance.get("partition_sha256")
+    table, made_from = RunFolder(run).domains, mixture.provenance.get("domains_sha256")
     if made_from is None or not table.exists():
         return None
-    if made_from == hashlib.sha256(table.read_bytes()).hexdigest():
-        return None
+    try:
+        if made_from == read_partition(table).fingerprint:
+            return None
+    except ValueError as error:
+        raise GemixError(str(error)) from error
     return "This mixture was not made from the domains.csv that is in the run folder now."
 
 
 def _domains(run: Path, mixture: Mixture) -> list[dict[str, Any]]:
-    """Return the domains in the order of the mixture; `id` is that of the taxonomy where the name is known there."""
-    ids = {name: i for i, name in enumerate(read.taxonomy(run).names)}
+    """Return the domains in the order of the mixture; `id` is that of the taxonomy, None for what is not in it."""
+    names = read.taxonomy(run).names
+    ids = [domain_number(entry.domain) for entry in mixture.domains]
+    ids = [number if number is not None and number < len(names) else None for number in ids]
     return [
         {
-            "id": ids.get(entry.domain),
-            "name": plain(entry.domain, 80),
+            "id": number,
+            "name": plain(entry.name or entry.domain if number is None else names[number], 80),
             "weight": entry.weight,
             "share": entry.share,
             "ratio": entry.weight / entry.share if entry.share else None,
             "tokens": entry.tokens,
             "epochs": entry.epochs,
         }
-        for entry in mixture.domains
+        for entry, number in zip(mixture.domains, ids, strict=True)
     ]
 
 
@@ -129,7 +136,7 @@ def _sliders(path: Path, mixture: Mixture, quality: Quality) -> tuple[dict[str, 
         models = [page_model(target.model) for target in fitted.targets]
     except ValueError as error:
         raise GemixError(f"{path}: {error}") from error
-    if fitted.domains != mixture.names or len(fitted.targets) != len(quality.targets):
+    if fitted.domains != mixture.keys or len(fitted.targets) != len(quality.targets):
         raise GemixError(f"{path}: its domains or targets are not those of the mixture")
     note = None
     spreads: list[float | None] = [None] * len(models)

@@ -51,7 +51,7 @@ def stages(run: Path) -> dict[str, Any]:
 
 def settings(run: Path) -> RunConfig:
     """Return the settings of a run."""
-    return resolve({}, stored=RunFolder(run).config)
+    return resolve({}, stored=Ledger(run).settings())
 
 
 def follows(records: dict[str, Any], later: str, earlier: str) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from gemix.run.partition import Assignment, load_assignment
 from gemix.runtime.errors import GemixError
 
 
@@ -43,6 +44,11 @@ class RunFolder:
         return self.root / "teacher"
 
     @property
+    def partition(self) -> Path:
+        """The domain of every seed document."""
+        return self.root / "partition.parquet"
+
+    @property
     def names(self) -> Path:
         """Answers of the language model that names domains."""
         return self.root / "names"
@@ -65,6 +71,15 @@ class RunFolder:
     def read_seed(self) -> tuple[pa.Table, np.ndarray]:
         """Return the embedded documents and their embeddings, memory-mapped."""
         return pq.read_table(self.seed), np.load(self.embeddings / "seed.npy", mmap_mode="r")
+
+    def read_assignment(self, documents: pa.Table | None = None) -> Assignment:
+        """Return the domains of the seed documents, which must be these.
+
+        Raises:
+            GemixError: they are missing or damaged, or are those of other documents.
+
+        """
+        return load_assignment(self.partition, documents)
 
     def read_teacher(self) -> Any:
         """Return the fitted teacher.

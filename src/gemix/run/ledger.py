@@ -1,9 +1,7 @@
 """run.json: which stage was done with what, so that a stage runs again only when something it depends on changed."""
 
-import fcntl
 import hashlib
 import json
-import os
 import platform
 import time
 from collections.abc import Iterator
@@ -20,7 +18,7 @@ from gemix.runtime.errors import GemixError
 from gemix.runtime.fingerprint import content_hash, file_stat
 from gemix.runtime.version import __version__
 
-_FORMAT: Final = 2
+_SCHEMA: Final = 3  # of run.json
 _RECORDED_PACKAGES: Final = (
     "numpy", "numba", "scipy", "scikit-learn", "pyarrow", "onnxruntime", "tokenizers", "sentence-transformers", "torch",
     "fasttext-community",
@@ -33,6 +31,7 @@ class Stage:
 
     Attributes:
         name: the command's name.
+        schema: raised whenever equal settings and inputs would give other bytes.
         settings: JSON values that decide the outcome.
         inputs: content hashes of what it reads, by name.
         outputs: paths relative to the run folder; all must exist, unchanged, for the stage to be current.
@@ -40,13 +39,14 @@ class Stage:
     """
 
     name: str
+    schema: int
     settings: dict[str, Any]
     inputs: dict[str, str]
     outputs: list[str] = field(default_factory=list)
 
     def key(self) -> str:
-        """Return the hash of everything that decides the outcome, gemix's own version included."""
-        parts = [_FORMAT, __version__, self.name, self.settings, self.inputs, self.outputs]
+        """Return the hash of everything that decides the outcome; another version of gemix alone changes nothing."""
+        parts = [self.name, self.schema, self.settings, self.inputs, self.outputs]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -57,20 +57,33 @@ class Ledger:
         """Read the run folder's run.json, if there is one.
 
         Raises:
-            GemixError: it is not readable JSON of this format.
+            GemixError: it is not readable JSON, or of another schema.
 
         """
         self.folder = folder
         self.path = folder / "run.json"
-        self.content: dict[str, Any] = {"format": _FORMAT, "stages": {}, "files": {}}
-        if self.path.exists():
-            try:
-                content = json.loads(self.path.read_text(encoding="utf-8"))
-                if content["format"] != _FORMAT:
-                    raise ValueError(f"format {content['format']}, this gemix writes {_FORMAT}")
-                self.content = {"format": _FORMAT, "stages": dict(content["stages"]), "files": dict(content["files"])}
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                raise GemixError(f"cannot use {self.path}: {error}. Remove it to start the run over.") from error
+        self.content: dict[str, Any] = {"schema": _SCHEMA, "stages": {}, "files": {}}
+        if not self.path.exists():
+            return
+        try:
+            content = json.loads(self.path.read_text(encoding="utf-8"))
+            schema = content.get("schema", content.get("format"))
+            if isinstance(schema, int) and schema > _SCHEMA:
+                raise GemixError(f"{self.path} was written by a newer gemix (schema {schema}): update gemix")
+            if schema == 2:
+                raise GemixError(
+                    f"{folder} was made by gemix 0.1, whose domains went by their names: make it anew by `gemix run "
+                    f"--config {folder / 'config.yaml'} --out NEW`; its student and its labels stay usable as they are"
+                )
+            if schema != _SCHEMA:
+                raise ValueError(f"schema {schema}, this gemix writes {_SCHEMA}")
+            self.content = {"schema": _SCHEMA, "stages": dict(content["stages"]), "files": dict(content["files"])}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise GemixError(f"cannot use {self.path}: {error}. Remove it to start the run over.") from error
+
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """Return the settings that each finished stage was run with, by stage."""
+        return {name: record["config"] for name, record in self.content["stages"].items() if record.get("config")}
 
     def hash_of(self, path: Path) -> str:
         """Return a file's content hash; unchanged size and time mean unchanged content, as for make."""
@@ -110,13 +123,15 @@ class Ledger:
         except GemixError:
             return False
 
-    def record(self, stage: Stage, seconds: float, facts: dict[str, Any]) -> None:
-        """Note that a stage is done, with the hashes of its outputs, and write run.json."""
+    def record(self, stage: Stage, seconds: float, facts: dict[str, Any], config: dict[str, Any] | None = None) -> None:
+        """Note that a stage is done, with the hashes of its outputs and what the user had set, and write run.json."""
         self.content["stages"][stage.name] = {
             "key": stage.key(),
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": round(seconds, 3),
+            "schema": stage.schema,
             "settings": stage.settings,
+            "config": config or {},
             "inputs": stage.inputs,
             "outputs": {path: self.hash_of(self.folder / path) for path in stage.outputs},
             "versions": versions(),
@@ -134,29 +149,6 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-@contextmanager
-def run_lock(folder: Path) -> Iterator[None]:
-    """Hold the run folder for this process: two runs in one folder would overwrite each other.
-
-    Raises:
-        GemixError: another process holds it, or the folder cannot be written.
-
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise GemixError(f"cannot write to {folder}: {error.strerror}") from error
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise GemixError(f"another gemix process is working in {folder}") from error
-        yield
-    finally:
-        os.close(handle)
 
 
 @contextmanager

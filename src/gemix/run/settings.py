@@ -1,15 +1,27 @@
 """The settings of a run: one flat model, which a YAML file and the flags of the command line both fill."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from gemix.runtime.atomic import write_text
 from gemix.runtime.errors import GemixError
+
+# Which settings each stage is run with. They are stored when it has succeeded, and later runs go on from there.
+STAGES: Final[dict[str, tuple[str, ...]]] = {
+    "embed": (
+        "inputs", "text_key", "id_key", "max_bad_fraction", "token_counter", "seed", "sample", "sample_bytes", "window",
+        "embedder", "centre",
+    ),
+    "fit": ("seed", "clusters", "balance", "balance_by", "target", "temper", "solver", "n_init"),
+    "name": ("seed", "representatives", "representatives_by", "llm_base_url", "llm_model"),
+    "distill": ("seed", "student_kind", "student_sample"),
+    "label": ("source_key", "date_key"),
+}  # fmt: skip
 
 
 def _cores() -> int:
@@ -32,7 +44,7 @@ class RunConfig(BaseModel):
     sample: int | None = Field(
         None, ge=1, description="documents that the teacher reads, chosen by a hash of their ids (default 20,000)"
     )
-    sample_tokens: int | None = Field(None, ge=1, description="size of the sample in tokens instead")
+    sample_bytes: int | None = Field(None, ge=1, description="size of the sample in bytes of text instead")
     window: int = Field(
         3000,
         ge=1,
@@ -71,9 +83,9 @@ class RunConfig(BaseModel):
 
     @model_validator(mode="after")
     def _one_sample_size(self) -> Self:
-        if self.sample is not None and self.sample_tokens is not None:
-            raise ValueError("give sample or sample_tokens, not both")
-        if self.sample is None and self.sample_tokens is None:
+        if self.sample is not None and self.sample_bytes is not None:
+            raise ValueError("give sample or sample_bytes, not both")
+        if self.sample is None and self.sample_bytes is None:
             self.sample = 20_000
         return self
 
@@ -104,17 +116,23 @@ class RunConfig(BaseModel):
         return self
 
     def to_yaml(self) -> str:
-        """Return the settings as YAML that `resolve` reads back."""
+        """Return all settings as flat YAML that `resolve` reads back."""
         return yaml.safe_dump(self.model_dump(exclude_none=True), sort_keys=False, allow_unicode=True)
 
 
-def resolve(flags: dict[str, Any], config_file: Path | None = None, stored: Path | None = None) -> RunConfig:
-    """Put settings together: defaults, then a run's stored settings, then a YAML file, then flags.
+def resolve(
+    flags: Mapping[str, Any],
+    config_file: Path | None = None,
+    stored: Mapping[str, Mapping[str, Any]] | None = None,
+    stage: str | None = None,
+) -> RunConfig:
+    """Put settings together: defaults, then those that a run's stages were done with, then a YAML file, then flags.
 
     Args:
         flags: values given on the command line; None where a flag was not given.
-        config_file: YAML file that the user names.
-        stored: a run's config.yaml, if there is one.
+        config_file: YAML file that the user names, flat or by stage.
+        stored: by stage, see `gemix.run.ledger.Ledger.settings`.
+        stage: whose settings they are to be. What several stages have (the seed) each keeps for itself.
 
     Raises:
         GemixError: an unknown key or a bad value, with the file and key it stands in.
@@ -122,13 +140,15 @@ def resolve(flags: dict[str, Any], config_file: Path | None = None, stored: Path
     """
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
-    layers = [(read_yaml(path), str(path)) for path in (stored, config_file) if path is not None]
+    layers = [(_flat(stored or {}, stage), "the run")]
+    if config_file is not None:
+        layers.append((_flat(read_yaml(config_file), stage), str(config_file)))
     layers.append(({key: value for key, value in flags.items() if value is not None}, "command line"))
     for layer, source in layers:
         # The two sizes of the sample exclude each other, so a later layer's choice replaces an earlier one's.
-        if "sample" in layer or "sample_tokens" in layer:
+        if "sample" in layer or "sample_bytes" in layer:
             values.pop("sample", None)
-            values.pop("sample_tokens", None)
+            values.pop("sample_bytes", None)
         values |= layer
         sources |= dict.fromkeys(layer, source)
     try:
@@ -140,6 +160,42 @@ def resolve(flags: dict[str, Any], config_file: Path | None = None, stored: Path
             where = f"{sources.get(key, 'settings')}: {key.replace('_', '-')}: " if key else ""
             lines.append(f"{where}{problem['msg'].removeprefix('Value error, ')}")
         raise GemixError("\n".join(dict.fromkeys(lines))) from None
+
+
+def _flat(layer: Mapping[str, Any], stage: str | None) -> dict[str, Any]:
+    """Return settings without the sections of stages: of equal keys, that of `stage`, else that of the first."""
+    sections = {name: content for name, content in layer.items() if name in STAGES and isinstance(content, dict)}
+    flat = {key: value for key, value in layer.items() if key not in sections}
+    ordered = [name for name in STAGES if name in sections]
+    for name in sorted(ordered, key=lambda name: name != stage):
+        for key, value in sections[name].items():
+            flat.setdefault(key.replace("-", "_"), value)
+    return flat
+
+
+def settings_of(config: RunConfig, stage: str) -> dict[str, Any]:
+    """Return a stage's settings as JSON values that `resolve` reads back; names of files hold from any folder."""
+    kept = {key: getattr(config, key) for key in STAGES[stage]}
+    values = {key: "inf" if value == float("inf") else value for key, value in kept.items() if value is not None}
+    if "inputs" in values:
+        values["inputs"] = [anywhere(item) for item in config.inputs]
+    kind, mark, path = config.embedder.partition("precomputed:")
+    if "embedder" in values and mark:
+        values["embedder"] = f"{kind}{mark}{anywhere(path)}"
+    if "token_counter" in values and config.token_counter != "whitespace":
+        values["token_counter"] = anywhere(config.token_counter)
+    return values
+
+
+def anywhere(item: str) -> str:
+    """Return a file, folder or glob by its absolute path; a URL as it is."""
+    return item if "://" in item else os.path.abspath(item)
+
+
+def to_yaml(stored: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the settings of the stages as YAML that `resolve` reads back."""
+    sections = {name: dict(stored[name]) for name in STAGES if name in stored}
+    return yaml.safe_dump(sections, sort_keys=False, allow_unicode=True)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -160,8 +216,3 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise GemixError(f"{path} must hold key: value pairs, not a {type(content).__name__}")
     return {str(key).replace("-", "_"): value for key, value in content.items()}
-
-
-def save(config: RunConfig, path: Path) -> None:
-    """Write the settings as YAML, atomically."""
-    write_text(path, config.to_yaml())

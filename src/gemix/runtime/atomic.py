@@ -3,6 +3,8 @@
 import json
 import os
 import secrets
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,7 +18,8 @@ from gemix.runtime.storage import is_remote, upload
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success fsync it and rename it to `path`, on any failure remove it.
 
-    The file of a URL is made in a temporary file and sent, see `gemix.runtime.storage`.
+    The file of a URL is made in a temporary file and sent, see `gemix.runtime.storage`. A link stays, and what it
+    points to is replaced; a pipe or device is written into when all is there.
 
     Raises:
         GemixError: the folder cannot be written or the disk is full; `path` is untouched.
@@ -28,6 +31,14 @@ def atomic_path(path: Path) -> Iterator[Path]:
                 yield tmp
         except OSError as error:
             raise GemixError(f"cannot write {path}: {error.strerror or error}") from error
+        return
+    if path.is_symlink():
+        path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with tempfile.TemporaryDirectory(prefix="gemix-") as folder:
+            tmp = Path(folder) / path.name
+            yield tmp
+            _pour(tmp, path)
         return
     # The number of a process says little on a folder that machines share: in containers many have the same.
     tmp = path.with_name(f".{path.name}.tmp-{os.getpid()}-{secrets.token_hex(4)}")
@@ -49,6 +60,14 @@ def atomic_path(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             tmp.unlink()
+
+
+def _pour(source: Path, path: Path) -> None:
+    try:
+        with open(source, "rb") as file, open(path, "wb") as sink:
+            shutil.copyfileobj(file, sink)
+    except OSError as error:
+        raise GemixError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -36,7 +36,7 @@ def folder_lock(folder: Path, job: str | None = None) -> Iterator[int | None]:
     that inherits the descriptor keeps it held until it, too, is gone.
 
     Args:
-        folder: Where output is written; it exists.
+        folder: Where output is written; made if it is not there.
         job: What ranks that work there together have in common; None for a run that works alone.
 
     Yields:
@@ -52,6 +52,7 @@ def folder_lock(folder: Path, job: str | None = None) -> Iterator[int | None]:
         yield None
         return
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise GemixError(f"cannot write {folder}: {error.strerror}") from error

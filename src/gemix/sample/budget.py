@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gemix.mix.domain_ids import domain_key, find_domains, shown
 from gemix.mix.mixture import Mixture
 from gemix.runtime.errors import GemixError
 
@@ -13,7 +14,7 @@ class Budget:
 
     Attributes:
         domain: its number in the sidecars.
-        name: its name in the mixture.
+        name: what people call it.
         weight: its token share in the mixture.
         available: its tokens in the corpus.
         target: tokens that the mixture asks for.
@@ -44,7 +45,7 @@ def token_budgets(
     The target of domain k is weight_k x `tokens`; what exceeds `max_epochs` passes over the domain is left out.
 
     Args:
-        mixture: Weights by name.
+        mixture: Weights by key; names will do where they are unambiguous.
         names: Names of the labels' domains by number, (K,).
         available: Tokens of each in the corpus, (K,).
         tokens: Size of the sample.
@@ -56,20 +57,28 @@ def token_budgets(
     """
     if tokens < 1 or max_epochs < 1:
         raise GemixError(f"a sample needs at least 1 token and 1 epoch, not {tokens:,} and {max_epochs}")
-    wanted = {entry.domain: entry.weight for entry in mixture.domains if entry.weight > 0}
-    unknown = [name for name in wanted if name not in names]
+    used = [entry for entry in mixture.domains if entry.weight > 0]
+    keys = [domain_key(number) for number in range(len(names))]
+    try:
+        places = find_domains([entry.domain for entry in used], keys, names)
+    except ValueError as error:
+        raise GemixError(f"the mixture: {error}") from error
+    wanted = {place: entry.weight for place, entry in zip(places, used, strict=True)}
+    unknown = [entry.domain for place, entry in zip(places, used, strict=True) if place is None]
     if unknown:
         raise GemixError(
             f"the mixture has domains that the labels have not: {', '.join(map(repr, unknown))}; "
-            f"the labels' domains are {', '.join(map(repr, names))}"
+            f"the labels' domains are {', '.join(map(shown, keys, names))}"
         )
     budgets: list[Budget] = []
     for domain, name in enumerate(names):
-        if name not in wanted:
+        if domain not in wanted:
             continue
         if not available[domain]:
-            raise GemixError(f"the mixture gives {wanted[name]:.4g} to {name!r}, which has no documents in this input")
-        target = round(wanted[name] * tokens)
+            raise GemixError(
+                f"the mixture gives {wanted[domain]:.4g} to {shown(keys[domain], name)}, which has no documents here"
+            )
+        target = round(wanted[domain] * tokens)
         full, rest = divmod(min(target, max_epochs * available[domain]), available[domain])
-        budgets.append(Budget(domain, name, wanted[name], available[domain], target, full, rest))
+        budgets.append(Budget(domain, name, wanted[domain], available[domain], target, full, rest))
     return budgets

@@ -11,12 +11,12 @@ FORMATS = ("jsonl.zst", "parquet")
 
 
 class FileMarker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is beside an output file: the sample it belongs to, its content by domain name, its sha256."""
+    """What is beside an output file: the sample it belongs to, its content by domain, its sha256."""
 
-    schema: Literal[1]
+    schema: Literal[2]
     key: str
-    documents: dict[str, int]
-    tokens: dict[str, int]
+    documents: dict[int, int]
+    tokens: dict[int, int]
     sha256: str
 
 

@@ -12,9 +12,21 @@ import zstandard
 from gemix.labels.spill import SCHEMA, read_spill
 from gemix.runtime.atomic import atomic_path, write_text
 from gemix.runtime.fingerprint import file_sha256
-from gemix.sample.files import FileMarker, file_marker_path, file_path
+from gemix.sample.files import FileMarker, file_marker_path, file_path, trusted_file
 
 _BATCH = 1 << 12  # documents written at a time
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFile:
+    """An output file, by its number."""
+
+    number: int
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return f"part-{self.number:05d}"
 
 
 @dataclass(frozen=True)
@@ -24,15 +36,20 @@ class Gather:
     out: Path
     spills: Sequence[Path]
     key: str
-    names: dict[int, str]
     files: int
     format: str
     text_key: str
     id_key: str
     domain_key: str
 
-    def __call__(self, file: int, advance: Callable[[int], None]) -> FileMarker:
-        """Write output file number `file`, then its marker."""
+    def standing(self, task: OutputFile) -> bytes | None:
+        """Return the marker of an output file that is as it was written."""
+        found = trusted_file(file_path(self.out, task.number, self.format), self.key)
+        return None if found is None else msgspec.json.encode(found)
+
+    def make(self, task: OutputFile, advance: Callable[[int], None]) -> bytes:
+        """Write an output file, then its marker."""
+        file = task.number
         batches = [batch for path in self.spills for batch in read_spill(path, file, self.files) if batch.num_rows]
         # Documents at one position, which have one hash, are ordered by their content: nothing depends on the input.
         table = pa.Table.from_batches(batches, SCHEMA).sort_by([("position", "ascending"), ("document", "ascending")])
@@ -42,13 +59,13 @@ class Gather:
             (self._write_jsonl if self.format == "jsonl.zst" else self._write_parquet)(tmp, table)
             sha256 = file_sha256(tmp)
         counts = table.group_by("domain").aggregate([("tokens", "count"), ("tokens", "sum")]).sort_by("domain")
-        names = [self.names[k] for k in counts["domain"].to_pylist()]
-        documents = dict(zip(names, counts["tokens_count"].to_pylist(), strict=True))
-        tokens = dict(zip(names, counts["tokens_sum"].to_pylist(), strict=True))
-        marker = FileMarker(1, self.key, documents, tokens, sha256)
+        numbers = counts["domain"].to_pylist()
+        documents = dict(zip(numbers, counts["tokens_count"].to_pylist(), strict=True))
+        tokens = dict(zip(numbers, counts["tokens_sum"].to_pylist(), strict=True))
+        marker = FileMarker(2, self.key, documents, tokens, sha256)
         write_text(file_marker_path(path), msgspec.json.format(msgspec.json.encode(marker), indent=2).decode() + "\n")
         advance(table.num_rows)
-        return marker
+        return msgspec.json.encode(marker)
 
     def _write_jsonl(self, path: Path, table: pa.Table) -> None:
         with open(path, "wb") as file, zstandard.ZstdCompressor(write_checksum=True).stream_writer(file) as stream:

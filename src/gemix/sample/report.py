@@ -15,7 +15,8 @@ class DomainReport:
     """One domain of a sample.
 
     Attributes:
-        name: of the domain.
+        domain: its number.
+        name: what people call it.
         weight: its token share in the mixture.
         share: its token share in the sample.
         target: tokens that the mixture asks for.
@@ -25,6 +26,7 @@ class DomainReport:
 
     """
 
+    domain: int
     name: str
     weight: float
     share: float
@@ -55,7 +57,9 @@ def make_report(corpus: LabelledCorpus, budgets: Sequence[Budget], selection: Se
     documents = [b.full * corpus.documents[b.domain] + selection.documents.get(b.domain, 0) for b in budgets]
     total = sum(tokens)
     domains = [
-        DomainReport(b.name, b.weight, n / max(total, 1), b.target, n, count, n / b.available, _shortfall(b, n))
+        DomainReport(
+            b.domain, b.name, b.weight, n / max(total, 1), b.target, n, count, n / b.available, _shortfall(b, n)
+        )
         for b, n, count in zip(budgets, tokens, documents, strict=True)
     ]
     return Report(target, total, sum(documents), domains)

@@ -5,27 +5,27 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from gemix.corpus.shards import Shard, refuse_overlap
 from gemix.labels.labelled import LabelledCorpus, open_labels
 from gemix.mix.mixture import Mixture
-from gemix.run.ledger import run_lock
 from gemix.runtime.atomic import remove_leftovers, write_text
 from gemix.runtime.errors import GemixError
-from gemix.runtime.version import __version__
-from gemix.runtime.work import for_all
+from gemix.runtime.lock import folder_lock
+from gemix.runtime.map import Launcher, map_all
 from gemix.sample.budget import Budget, token_budgets
 from gemix.sample.files import FORMATS, FileMarker, file_path, read_file_marker, trusted_file
-from gemix.sample.gather import Gather
+from gemix.sample.gather import Gather, OutputFile
 from gemix.sample.report import Report, make_report
 from gemix.sample.scatter import Scatter, spill_path
 from gemix.sample.select import Selection, select_documents
 
 REPORT = "sample.json"
 _WORK = ".work"
+_SCHEMA: Final = 2  # raised whenever equal input would give other bytes
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,13 @@ def sample_corpus(
     corpus = open_labels(shards, labels)
     if settings.format == "parquet" and "meta" in (settings.domain_key, *corpus.settings.values()):
         raise GemixError("the column meta of the Parquet files holds the other columns; choose another --domain-key")
+    try:
+        mixture.refuse_other(corpus.identity)
+    except ValueError as error:
+        raise GemixError(f"{labels}: {error}") from error
     budgets = token_budgets(mixture, corpus.names, corpus.tokens, settings.tokens, settings.max_epochs)
     key = _key(mixture, corpus, settings)
-    with run_lock(out):
+    with folder_lock(out):
         remove_leftovers(out)
         _refuse_other_files(out, key)
         report = _finished(out, key, settings.format)
@@ -131,6 +135,7 @@ def _write(
     workers: int,
 ) -> list[FileMarker]:
     """Do the two passes; what an interrupted call has done is left alone."""
+    documents = sum(corpus.markers[shard.name].rows for shard in corpus.shards)
     scatter = Scatter(
         corpus.folder,
         out / _WORK,
@@ -143,48 +148,45 @@ def _write(
         corpus.settings["id_key"],
         settings.domain_key,
     )
-    largest_first = sorted(corpus.shards, key=lambda shard: -corpus.markers[shard.name].input.size)
-    for_all(
+    launcher = Launcher(workers)
+    map_all(
         scatter,
-        largest_first,
-        workers,
-        lambda shard, none: None,
-        name=lambda shard: shard.path,
+        {shard: corpus.markers[shard.name].rows for shard in corpus.shards},
+        launcher,
+        lambda shard, done: None,
         title="sample: read",
-        total=corpus.rows,
+        path=lambda shard: shard.path,
+        unit="documents",
     )
     gather = Gather(
         out,
         [spill_path(out / _WORK, shard) for shard in corpus.shards],
         key,
-        {budget.domain: budget.name for budget in budgets},
         files,
         settings.format,
         scatter.text_key,
         scatter.id_key,
         settings.domain_key,
     )
-    markers = {file: trusted_file(file_path(out, file, settings.format), key) for file in range(files)}
-    missing = [file for file, marker in markers.items() if marker is None]
-    for_all(
+    markers: list[FileMarker] = []
+    map_all(
         gather,
-        missing,
-        workers,
-        markers.__setitem__,
-        name=lambda file: file_path(out, file, settings.format),
+        {OutputFile(number): documents // files + 1 for number in range(files)},
+        launcher,
+        lambda task, done: markers.append(msgspec.json.decode(done.marker, type=FileMarker)),
         title="sample: write",
-        total=None,
+        path=lambda task: file_path(out, task.number, settings.format),
+        unit="documents",
     )
-    return [marker for marker in markers.values() if marker is not None]
+    return markers
 
 
 def _key(mixture: Mixture, corpus: LabelledCorpus, settings: SampleSettings) -> str:
     """Return the sha256 of everything that decides the bytes of the sample."""
     parts = {
-        "gemix": __version__,
+        "schema": _SCHEMA,
         "weights": {entry.domain: entry.weight for entry in mixture.domains if entry.weight > 0},
         "settings": msgspec.to_builtins(settings),
-        "names": corpus.names,
         "labels": corpus.settings,
         "shards": corpus.contents,
     }
@@ -234,8 +236,8 @@ def _refuse_other_files(out: Path, key: str) -> None:
 
 def _check(report: Report, markers: list[FileMarker], out: Path) -> None:
     for domain in report.domains:
-        documents = sum(marker.documents.get(domain.name, 0) for marker in markers)
-        tokens = sum(marker.tokens.get(domain.name, 0) for marker in markers)
+        documents = sum(marker.documents.get(domain.domain, 0) for marker in markers)
+        tokens = sum(marker.tokens.get(domain.domain, 0) for marker in markers)
         if (documents, tokens) != (domain.documents, domain.tokens):
             raise GemixError(
                 f"{out}: {domain.name!r} has {documents:,} documents and {tokens:,} tokens where {domain.documents:,} "

@@ -48,13 +48,14 @@ class Scatter:
     id_key: str
     domain_key: str
 
-    def __call__(self, shard: Shard, advance: Callable[[int], None]) -> None:
-        """Write the scratch file, unless it is there."""
-        path = spill_path(self.work, shard)
-        if is_spill(path, self.key):
-            return
+    def standing(self, shard: Shard) -> bytes | None:
+        """Return an empty marker if the scratch file is there."""
+        return b"" if is_spill(spill_path(self.work, shard), self.key) else None
+
+    def make(self, shard: Shard, advance: Callable[[int], None]) -> bytes:
+        """Write the scratch file."""
         before = file_stat(shard.path)
-        with atomic_path(path) as tmp:
+        with atomic_path(spill_path(self.work, shard)) as tmp:
             writer = SpillWriter(tmp, self.key, self.files)
             chosen = set(self.selection.rows.get(shard.name, ()))
             rows = 0
@@ -67,6 +68,7 @@ class Scatter:
             advance(rows % _REPORT_EVERY)
             if file_stat(shard.path) != before:
                 raise GemixError(f"{shard.path} changed while it was read; label it again when it is complete")
+        return b""
 
     def _labelled(self, shard: Shard) -> Iterator[tuple[Row, int | None, int | None]]:
         """Yield each row with its domain and tokens: row i of the sidecar belongs to row i of the shard."""

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -17,7 +16,7 @@ from numpy.typing import NDArray
 from gemix.corpus.shards import Shard
 from gemix.labels.labelled import LabelledCorpus, read_sidecar
 from gemix.runtime.errors import GemixError
-from gemix.runtime.work import for_all
+from gemix.runtime.map import Done, Launcher, map_all
 from gemix.sample.budget import Budget
 from gemix.sample.order import selection_hash
 
@@ -111,25 +110,44 @@ class _Range:
         return few > 0 or level == _LEVELS - 1
 
 
-def _path(shard: Shard) -> Path:
-    return shard.path
+@dataclass(frozen=True)
+class _Look:
+    """Looks at the sidecar of a shard; nothing of it is kept."""
+
+    look: Callable[[Shard, Callable[[int], None]], bytes]
+
+    def standing(self, shard: Shard) -> None:
+        return None
+
+    def make(self, shard: Shard, advance: Callable[[int], None]) -> bytes:
+        return self.look(shard, advance)
+
+
+def _map(
+    look: Callable[[Shard, Callable[[int], None]], bytes],
+    corpus: LabelledCorpus,
+    workers: int,
+    use: Callable[[Shard, Done], None],
+    title: str,
+) -> None:
+    tasks = {shard: corpus.markers[shard.name].rows for shard in corpus.shards}
+    map_all(_Look(look), tasks, Launcher(workers), use, title=title, path=lambda shard: shard.path, unit="documents")
 
 
 def _histograms(corpus: LabelledCorpus, lows: dict[int, int], level: int, seed: int, workers: int) -> NDArray[np.int64]:
     """Return tokens and documents of each domain in each part of its range, (2, len(lows), _RANGES)."""
     total = np.zeros((2, len(lows), _RANGES), np.int64)
 
-    def add(shard: Shard, counts: NDArray[np.int64]) -> None:
-        np.add(total, counts, out=total)
+    def add(shard: Shard, done: Done) -> None:
+        np.add(total, np.frombuffer(done.marker, np.int64).reshape(total.shape), out=total)
 
-    work = partial(_histogram, corpus.folder, lows, level, seed)
-    for_all(work, corpus.shards, workers, add, name=_path, title="sample: count", total=corpus.rows)
+    _map(partial(_histogram, corpus.folder, lows, level, seed), corpus, workers, add, "sample: count")
     return total
 
 
 def _histogram(
     folder: Path, lows: dict[int, int], level: int, seed: int, shard: Shard, advance: Callable[[int], None]
-) -> NDArray[np.int64]:
+) -> bytes:
     counts = np.zeros((2, len(lows), _RANGES), np.int64)
     shift = np.uint64(64 - _RANGE_BITS * (level + 1))
     index = {k: i for i, k in enumerate(lows)}
@@ -142,7 +160,7 @@ def _histogram(
             at = ranges[near].astype(np.int64)
             np.add.at(counts[0, index[k]], at, part.tokens[inside][near])
             np.add.at(counts[1, index[k]], at, 1)
-    return counts
+    return counts.tobytes()
 
 
 Candidate = tuple[int, int, str, int]  # hash, tokens, shard, row
@@ -157,8 +175,8 @@ def _candidates(
     if not ranges:
         return found
 
-    def keep(shard: Shard, columns: tuple[NDArray[Any], ...]) -> None:
-        for k, hashed, tokens, row in zip(*(column.tolist() for column in columns), strict=True):
+    def keep(shard: Shard, done: Done) -> None:
+        for k, hashed, tokens, row in np.frombuffer(done.marker, np.uint64).reshape(-1, 4).tolist():
             found[k].append((hashed, tokens, shard.name, row))
             if len(found[k]) > _SAME_HASH:
                 raise GemixError(
@@ -166,22 +184,22 @@ def _candidates(
                     "label the corpus with an --id-key that tells documents apart"
                 )
 
-    work = partial(_collect, corpus.folder, bounds, seed)
-    for_all(work, corpus.shards, workers, keep, name=_path, title="sample: choose", total=corpus.rows)
+    _map(partial(_collect, corpus.folder, bounds, seed), corpus, workers, keep, "sample: choose")
     return found
 
 
 def _collect(
     folder: Path, bounds: dict[int, tuple[int, int]], seed: int, shard: Shard, advance: Callable[[int], None]
-) -> tuple[NDArray[Any], ...]:
-    """Return domain, hash, tokens and row of the documents within the bounds of their domain."""
-    kept: list[tuple[NDArray[Any], ...]] = []
+) -> bytes:
+    """Return domain, hash, tokens and row of the documents within the bounds of their domain, each a uint64."""
+    kept: list[bytes] = []
     for part in _scan(folder, shard, set(bounds), seed, advance):
         low = np.array([bounds[k][0] for k in part.domains.tolist()], np.uint64)
         last = np.array([bounds[k][1] for k in part.domains.tolist()], np.uint64)
         inside = (part.hashes >= low) & (part.hashes <= last)
-        kept.append((part.domains[inside], part.hashes[inside], part.tokens[inside], part.rows[inside]))
-    return tuple(np.concatenate(columns) for columns in zip(*kept, strict=True)) if kept else (np.empty(0, int),) * 4
+        columns = (part.domains, part.hashes, part.tokens, part.rows)
+        kept.append(np.stack([column[inside].astype(np.uint64) for column in columns], axis=1).tobytes())
+    return b"".join(kept)
 
 
 @dataclass

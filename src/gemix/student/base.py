@@ -35,7 +35,7 @@ class Student(Protocol):
 
     Attributes:
         kind: "hashed" or "fasttext".
-        domains: names; the position is the label.
+        domains: keys; the position is the label, and `gemix.student.names` has what people call them.
         training: how it was trained, for the record.
 
     """
@@ -93,7 +93,7 @@ def local_student(folder: Path) -> Path:
             copy = tempfile.TemporaryDirectory(prefix="gemix-student-")
             here = Path(copy.name)
             (here / CONFIG).write_bytes(config)
-            for name in (*MODELS.values(), EVALUATION):
+            for name in (*MODELS.values(), EVALUATION, "names.json"):
                 with suppress(FileNotFoundError):
                     fetch(folder / name, here / name)
             try:

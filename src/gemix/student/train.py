@@ -48,6 +48,7 @@ def train_student(
     seed: int = 0,
     further: Lesson | None = None,
     glossary: Glossary | None = None,
+    partition: str | None = None,
 ) -> Evaluation:
     """Train a student on nine tenths of the documents, measure it on the others, and write it to `folder`.
 
@@ -55,13 +56,14 @@ def train_student(
 
     Args:
         lesson: the documents that the teacher was fitted to.
-        domains: K names.
+        domains: K keys.
         folder: made if it is not there.
         window: what student and teacher read of a text.
         kind: see docs/student.md.
         seed: of every random step.
         further: other documents to learn from; one with the id of a held-out document is left out.
         glossary: what the teacher thinks of single words, for the hashed student.
+        partition: fingerprint of what gave the domains their numbers, for the record.
 
     Raises:
         GemixError: too few documents, or a folder that cannot be written.
@@ -77,6 +79,8 @@ def train_student(
         own = np.array([id_ not in kept_back for id_ in further.documents["id"].to_pylist()], bool)
         learned = _joined(learned, _rows(further, own))
     student = _train(kind, learned, domains, window, seed, glossary)
+    if partition is not None:
+        student.training["partition"] = partition
     measured = _rows(lesson, test)
     evaluation = evaluate(
         student,

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
@@ -27,6 +28,7 @@ def build_taxonomy(
     representatives: int = 10,
     seed: int = 0,
     namer: LLMNamer | None = None,
+    labels: NDArray[np.int32] | None = None,
 ) -> Taxonomy:
     """Describe and name every domain of the teacher and write taxonomy.json, taxonomy.md and audit.parquet.
 
@@ -38,6 +40,7 @@ def build_taxonomy(
         mode: what ranks the representatives (see `gemix.taxonomy.influence_scores`).
         representatives: how many a domain at most.
         seed: seed of mode "random".
+        labels: the domain of every document, (n,); None: as the teacher says.
         namer: asks a language model for names; `namer.failed` then holds what it has no answer for. None: keywords.
 
     Raises:
@@ -45,7 +48,7 @@ def build_taxonomy(
             refuses key, model or address.
 
     """
-    found = survey(documents, X, model, mode=mode, representatives=representatives, seed=seed)
+    found = survey(documents, X, model, mode=mode, representatives=representatives, seed=seed, labels=labels)
     names = name_everything(found, namer)
     taxonomy = _taxonomy(found, names)
     write_taxonomy(taxonomy, out, [naming.prompt for naming in names])

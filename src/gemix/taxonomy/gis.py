@@ -57,13 +57,13 @@ class Placement:
     cosines: Floats
 
 
-def place(X: NDArray[Any], model: Teacher) -> Placement:
-    """Ask the teacher about every row of X, (n, d), a block at a time."""
+def place(X: NDArray[Any], model: Teacher, labels: NDArray[np.int32] | None = None) -> Placement:
+    """Ask the teacher about every row of X, (n, d), a block at a time; about its domain, too, where it is not given."""
     n = len(X)
     out = Placement(np.empty(n, np.int32), np.empty(n), np.empty(n))
     for rows in blocks(n, max(X.shape[1], len(model.mean_directions_))):
         block = X[rows]
-        own = np.arange(len(block)), model.predict(block)
+        own = np.arange(len(block)), model.predict(block) if labels is None else labels[rows]
         out.labels[rows] = own[1]
         out.responsibilities[rows] = model.predict_proba(block)[own]
         out.cosines[rows] = model.transform(block)[own]

@@ -102,6 +102,7 @@ def survey(
     mode: Mode = "gis",
     representatives: int = 10,
     seed: int = 0,
+    labels: NDArray[np.int32] | None = None,
 ) -> Survey:
     """Look at every domain of the teacher; arguments as for `build_taxonomy`.
 
@@ -111,7 +112,7 @@ def survey(
     """
     if len(documents) != len(X):
         raise GemixError(f"{len(documents):,} documents but {len(X):,} vectors: embed the seed sample again")
-    placement = place(X, model)
+    placement = place(X, model, labels)
     scores = influence_scores(X, model, mode=mode, seed=seed, placement=placement)
     texts = documents["text"].to_pylist()
     tokens = documents["tokens"].to_numpy()

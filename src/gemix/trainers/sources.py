@@ -2,11 +2,12 @@
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from gemix.mix.domain_ids import domain_folder, find_domains
 from gemix.mix.mixture import DomainWeight, Mixture
 from gemix.runtime.errors import GemixError
 
@@ -18,7 +19,7 @@ class Source:
     """A domain with a weight above zero.
 
     Attributes:
-        domain: its name.
+        domain: its key.
         path: where its data lie.
         share: of the trainer's draws, in tokens or in documents; all shares sum to 1.
         repetition: how often the trainer may pass over it.
@@ -39,7 +40,8 @@ def make_sources(mixture: Mixture, paths: str, unit: str, max_epochs: float) -> 
 
     Args:
         mixture: Token shares.
-        paths: Template with {domain}, or the name of a JSON file that maps domains to paths.
+        paths: Template with {domain}, the name of the folder of its data (d0007), or the name of a JSON file that maps
+            domains, by key, number or name, to paths.
         unit: What the trainer draws, one of `Unit`. Sequences of one length count as tokens.
         max_epochs: How often the trainer may pass over a domain that does not need more.
 
@@ -48,7 +50,7 @@ def make_sources(mixture: Mixture, paths: str, unit: str, max_epochs: float) -> 
 
     """
     used = [entry for entry in mixture.domains if entry.weight > 0]
-    find = _path_finder(paths)
+    find = _path_finder(paths, used)
     shares = [entry.weight for entry in used]  # they sum to 1
     if unit == "documents":
         draws = [entry.weight / _mean_length(entry) for entry in used]
@@ -81,12 +83,18 @@ def _mean_length(entry: DomainWeight) -> float:
     return entry.tokens / entry.documents
 
 
-def _path_finder(paths: str) -> Callable[[str], str]:
+def _path_finder(paths: str, used: Sequence[DomainWeight]) -> Callable[[str], str]:
     if "{domain}" in paths:
-        return lambda domain: paths.replace("{domain}", domain)
+        return lambda domain: paths.replace("{domain}", domain_folder(domain))
     if not paths.endswith(".json"):
         raise GemixError(f"--paths {paths}: neither a template with {{domain}} nor a .json file")
-    table = _read_table(Path(paths))
+    given = _read_table(Path(paths))
+    keys = [entry.domain for entry in used]
+    try:
+        places = find_domains(list(given), keys, [entry.name or entry.domain for entry in used])
+    except ValueError as error:
+        raise GemixError(f"{paths}: {error}") from error
+    table = {keys[place]: path for place, path in zip(places, given.values(), strict=True) if place is not None}
 
     def find(domain: str) -> str:
         if domain not in table:

@@ -7,6 +7,7 @@ from typing import Any
 
 from gemix.runtime.storage import to_path
 from gemix.student.base import Student, load_student
+from gemix.student.names import read_names
 
 Label = tuple[int, str, float]
 
@@ -22,10 +23,10 @@ class Labeller:
         good = [i for i, text in enumerate(texts) if _is_usable(text)]
         labels: list[Label | None] = [None] * len(texts)
         if good:
-            student = _load(self.folder)
+            student, names = _load(self.folder)
             domains, probabilities = student.predict([texts[i] for i in good], top=1)
             for i, domain, probability in zip(good, domains[:, 0].tolist(), probabilities[:, 0].tolist(), strict=True):
-                labels[i] = (domain, student.domains[domain], probability)
+                labels[i] = (domain, names[domain], probability)
         return labels
 
 
@@ -40,5 +41,6 @@ def _is_usable(text: Any) -> bool:
 
 
 @lru_cache(maxsize=2)
-def _load(folder: str) -> Student:
-    return load_student(to_path(folder))
+def _load(folder: str) -> tuple[Student, list[str]]:
+    path = to_path(folder)
+    return load_student(path), read_names(path)

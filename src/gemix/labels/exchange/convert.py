@@ -5,24 +5,23 @@ from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
 from gemix.corpus.shards import Shard, refuse_overlap
 from gemix.labels.labelled import LabelledCorpus
 from gemix.labels.markers import Marker
-from gemix.run.ledger import run_lock
 from gemix.runtime.atomic import atomic_path, remove_leftovers, write_text
 from gemix.runtime.errors import GemixError
 from gemix.runtime.fingerprint import FileStat, file_stat
+from gemix.runtime.lock import folder_lock
+from gemix.runtime.map import Launcher, map_all
 from gemix.runtime.storage import is_remote, read_bytes
-from gemix.runtime.version import __version__
-from gemix.runtime.work import for_all
 
 # Beside the files that a user wants; hidden folders are no input.
 NOTES = ".gemix"
-_NOW, _BEFORE = "now", "before"
+_SCHEMA: Final = 2  # raised whenever equal input would give other bytes
 Advance = Callable[[int], None]
 
 
@@ -91,27 +90,27 @@ def convert_labels(corpus: LabelledCorpus, form: Form, out: Path, *, workers: in
     """
     for folder in form.folders:
         refuse_overlap(corpus.shards, [], out / folder)
-    made: dict[str, str] = {}
+    made: dict[str, bool] = {}
     job = _Job(corpus.folder, corpus.markers, corpus.names, form, out)
-    with nullcontext() if is_remote(out) else run_lock(out / form.folders[0] / NOTES):
+    with nullcontext() if is_remote(out) else folder_lock(out / form.folders[0] / NOTES):
         if not is_remote(out):
             for path in {(out / file).parent for shard in corpus.shards for file in form.files(shard)}:
                 remove_leftovers(path)  # of a killed run
-        for_all(
+        map_all(
             job,
-            corpus.shards,
-            workers,
-            lambda shard, when: made.update({shard.name: when}),
-            name=lambda shard: shard.path,
+            {shard: corpus.markers[shard.name].rows for shard in corpus.shards},
+            Launcher(workers),
+            lambda shard, done: made.update({shard.name: done.new}),
             title="write",
-            total=corpus.rows,
+            path=lambda shard: shard.path,
+            unit="documents",
         )
-    return Made(*([name for name in sorted(made) if made[name] == when] for when in (_NOW, _BEFORE)))
+    return Made(*([name for name in sorted(made) if made[name] is new] for new in (True, False)))
 
 
 @dataclass
 class _Job:
-    """Writes the files of one shard unless they are there; returns when they were made."""
+    """Writes the files of one shard; its marker is empty, for the note beside the files says all."""
 
     labels: Path
     markers: dict[str, Marker]
@@ -119,31 +118,33 @@ class _Job:
     form: Form
     out: Path
 
-    def __call__(self, shard: Shard, advance: Advance) -> str:
-        marker = self.markers[shard.name]
+    def standing(self, shard: Shard) -> bytes | None:
         files = self.form.files(shard)
-        form = [type(self.form).__name__, vars(self.form), self.names, __version__]
-        made_from = json.dumps([marker.sha256, marker.input.xxh3, shard.name, form], sort_keys=True)
-        note = self.out / self.form.folders[0] / NOTES / f"{shard.name}.json"
-        if self._is_made(note, made_from, files):
-            advance(marker.rows)
-            return _BEFORE
-        before = file_stat(shard.path)
-        with ExitStack() as stack:
-            # The last one entered is renamed first; the note follows them all.
-            paths = [stack.enter_context(atomic_path(self.out / file)) for file in files]
-            self.form.write(Labels(shard, self.labels, marker, self.names), paths, advance)
-            if file_stat(shard.path) != before:
-                raise GemixError(f"{shard.path} changed while it was read; label it again when it is complete")
-        content = _Note(made_from, {file: file_stat(self.out / file) for file in files})
-        write_text(note, msgspec.json.encode(content).decode() + "\n")
-        return _NOW
-
-    def _is_made(self, note: Path, made_from: str, files: list[str]) -> bool:
         try:
-            content = msgspec.json.decode(read_bytes(note), type=_Note)
-            return content.made_from == made_from and content.files == {
+            content = msgspec.json.decode(read_bytes(self._note(shard)), type=_Note)
+            whole = content.made_from == self._made_from(shard) and content.files == {
                 file: file_stat(self.out / file) for file in files
             }
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError, GemixError):
-            return False
+            return None
+        return b"" if whole else None
+
+    def make(self, shard: Shard, advance: Advance) -> bytes:
+        files, before = self.form.files(shard), file_stat(shard.path)
+        with ExitStack() as stack:
+            # The last one entered is renamed first; the note follows them all.
+            paths = [stack.enter_context(atomic_path(self.out / file)) for file in files]
+            self.form.write(Labels(shard, self.labels, self.markers[shard.name], self.names), paths, advance)
+            if file_stat(shard.path) != before:
+                raise GemixError(f"{shard.path} changed while it was read; label it again when it is complete")
+        content = _Note(self._made_from(shard), {file: file_stat(self.out / file) for file in files})
+        write_text(self._note(shard), msgspec.json.encode(content).decode() + "\n")
+        return b""
+
+    def _note(self, shard: Shard) -> Path:
+        return self.out / self.form.folders[0] / NOTES / f"{shard.name}.json"
+
+    def _made_from(self, shard: Shard) -> str:
+        marker = self.markers[shard.name]
+        form = [type(self.form).__name__, vars(self.form), self.names, _SCHEMA]
+        return json.dumps([marker.sha256, marker.input.xxh3, shard.name, form], sort_keys=True)

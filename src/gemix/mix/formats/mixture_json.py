@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 
-from pydantic import ValidationError
-
 from gemix.mix.formats import numbers
 from gemix.mix.mixture import DomainWeight, Mixture
+from gemix.runtime.records import parse_record
 
 
 def recognises(text: str) -> bool:
@@ -21,13 +20,7 @@ def parse(text: str) -> Mixture:
         ValueError: another format, or one that breaks the contract.
 
     """
-    content = numbers.load_json(text)
-    try:
-        return Mixture.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ValueError(f"no mixture.json: {where + ': ' if where else ''}{first['msg']}") from None
+    return parse_record(text, Mixture, "a mixture.json")
 
 
 def read(text: str) -> dict[str, float]:
@@ -51,4 +44,4 @@ def write(weights: Mapping[str, float]) -> str:
 
 def dump(mixture: Mixture) -> str:
     """Return a mixture as the text of mixture.json."""
-    return mixture.model_dump_json(indent=2) + "\n"
+    return mixture.to_json()
