@@ -1,6 +1,8 @@
 """Data that several tests make."""
 
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -50,3 +52,24 @@ def clustered(n: int, d: int, k: int, noise: float, seed: int, skew: float = 1.0
 def files_below(folder: Path) -> dict[Path, tuple[int, int, int]]:
     """Return what writing a file changes (inode, size, time); reading one may change its access time."""
     return {path: (stat.st_ino, stat.st_size, stat.st_mtime_ns) for path in folder.rglob("*") for stat in [path.stat()]}
+
+
+PROGRAM = """
+import sys
+from gemix.cli.app import main
+try:
+    main()
+except SystemExit as end:
+    assert end.code in (None, 0), end.code
+finally:
+    print(*sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
+    print(*sorted(name for name in sys.modules if name.startswith("gemix.")), file=sys.stderr)
+"""
+COMPILED = {"llvmlite", "numba", "scipy", "sklearn", "torch", "transformers", "onnxruntime", "lightgbm", "fasttext"}
+
+
+def imported_by(*args: str) -> tuple[set[str], set[str]]:
+    """Return the packages and the files of gemix that a command imports."""
+    run = subprocess.run([sys.executable, "-c", PROGRAM, *args], capture_output=True, text=True, check=True)
+    packages, files = run.stderr.splitlines()[-2:]
+    return set(packages.split()), set(files.split())

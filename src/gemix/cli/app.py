@@ -2,13 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import gemix
-from gemix.chain.name import name_prompts
-from gemix.chain.stages import Run
 from gemix.cli import eval as cli_eval
 from gemix.cli import export as cli_export
 from gemix.cli import interchange as cli_interchange
@@ -58,6 +56,9 @@ from gemix.cli.options import (
 from gemix.run.settings import RunConfig, resolve
 from gemix.runtime.progress import say
 
+if TYPE_CHECKING:
+    from gemix.chain.stages import Run
+
 app = typer.Typer(
     help=f"{gemix.__doc__}\n\nStart with `gemix demo` or `gemix run corpus/ --out run/`. Each stage is also a command.",
     no_args_is_help=True,
@@ -71,7 +72,7 @@ def _execute(
     folder: Path,
     config: RunConfig,
     dry_run: bool,
-    stages: Callable[[Run], None],
+    stages: Callable[["Run"], None],
     after: Callable[[], None] | None = None,
 ) -> None:
     from gemix.run.ledger import run_lock
@@ -80,6 +81,8 @@ def _execute(
     if dry_run:
         _plan(folder, config)
         return
+    from gemix.chain.stages import Run
+
     with run_lock(folder):
         stages(Run(folder, config))
     if after:
@@ -148,7 +151,7 @@ def run(
     Example: `gemix run "corpus/*.jsonl.zst" --out run/ --clusters 24`
     """
     settings = resolve(flags(locals()), config)
-    _execute(out, settings, dry_run, Run.all, lambda: _report(out))
+    _execute(out, settings, dry_run, lambda run: run.all(), lambda: _report(out))
 
 
 @app.command()
@@ -172,7 +175,7 @@ def embed(
 ) -> None:
     """Stage 1: sample the corpus by a hash of the ids and embed the sample."""
     settings = resolve(flags(locals()), config, _stored(out))
-    _execute(out, settings, dry_run, Run.embed)
+    _execute(out, settings, dry_run, lambda run: run.embed())
 
 
 @app.command()
@@ -191,7 +194,7 @@ def fit(
     seed: Seed = None,
 ) -> None:
     """Stage 2: fit the teacher, a balanced von Mises-Fisher mixture, to the embeddings of a run."""
-    _execute(run, resolve(flags(locals()), config, _stored(run)), dry_run, Run.fit)
+    _execute(run, resolve(flags(locals()), config, _stored(run)), dry_run, lambda run: run.fit())
 
 
 @app.command()
@@ -211,8 +214,10 @@ def name(
     NAME`. With `--dry-run` the prompts are printed, with an estimate of their tokens, and nothing is sent.
     """
     settings = resolve(flags(locals()), config, _stored(run))
-    _execute(run, settings, dry_run, Run.name)
+    _execute(run, settings, dry_run, lambda run: run.name())
     if dry_run:
+        from gemix.chain.name import name_prompts
+
         for part in name_prompts(run, settings):
             print(part)
 
@@ -232,7 +237,7 @@ def distill(
     More documents make a more faithful student: `gemix distill run/ --student-sample 50000` embeds as many more of the
     corpus and lets the teacher label them.
     """
-    _execute(run, resolve(flags(locals()), config, _stored(run)), dry_run, Run.distill)
+    _execute(run, resolve(flags(locals()), config, _stored(run)), dry_run, lambda run: run.distill())
 
 
 app.command()(command()(cli_label.label))
@@ -253,7 +258,7 @@ def demo(
 
     settings = resolve(flags(locals()) | {"inputs": [str(path) for path in write_demo_corpus(out / "corpus")]})
     folder = out / "run"
-    _execute(folder, settings, False, Run.all, lambda: _report(folder))
+    _execute(folder, settings, False, lambda run: run.all(), lambda: _report(folder))
 
 
 def _stored(folder: Path) -> Path | None:

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal, cast
 import typer
 from pydantic import ValidationError
 
-from gemix.run.folder import RunFolder
 from gemix.run.settings import resolve
 from gemix.runtime.errors import GemixError
 from gemix.runtime.progress import say
@@ -73,6 +72,7 @@ def probe(
     from gemix.proxy.probe.probe import probe as measure
     from gemix.proxy.probe.settings import ProbeSettings
     from gemix.proxy.probe.summary import summarise, to_markdown
+    from gemix.run.folder import RunFolder
     from gemix.runtime.atomic import write_json, write_text
 
     names = [name.strip() for name in partitions.split(",") if name.strip()]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gemix.run.folder import RunFolder
 from gemix.run.settings import resolve
 from gemix.runtime.errors import GemixError
 from gemix.runtime.progress import say
@@ -36,6 +35,7 @@ def sweep(
     import numpy as np
     import pyarrow.parquet as pq
 
+    from gemix.run.folder import RunFolder
     from gemix.runtime.progress import progress
     from gemix.sphere.sweep import sweep as measure
 

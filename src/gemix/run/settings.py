@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gemix.runtime.atomic import write_text
@@ -19,7 +18,7 @@ def _cores() -> int:
 class RunConfig(BaseModel):
     """Every setting of `gemix run`. A key of the YAML file is the flag's name, with - or _."""
 
-    model_config = ConfigDict(extra="forbid", validate_default=True)
+    model_config = ConfigDict(extra="forbid", validate_default=True, defer_build=True)
 
     inputs: list[str] = Field(default=[], description="files, folders or globs: .jsonl .jsonl.gz .jsonl.zst .parquet")
     text_key: str = Field("text", description="column that holds the text")
@@ -105,6 +104,8 @@ class RunConfig(BaseModel):
 
     def to_yaml(self) -> str:
         """Return the settings as YAML that `resolve` reads back."""
+        import yaml
+
         return yaml.safe_dump(self.model_dump(exclude_none=True), sort_keys=False, allow_unicode=True)
 
 
@@ -149,6 +150,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         GemixError: the file is missing, not YAML, or not a mapping.
 
     """
+    import yaml
+
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
