@@ -18,6 +18,7 @@ check: .venv/test
 	$(BIN)/ruff format --check src tests benchmarks examples
 	$(BIN)/ruff check src tests benchmarks examples
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --no-cache
 
 # Hashes cover every wheel but torch: its build depends on the machine, so it stands in a file of its own.
 .venv/test: .venv/demo lock/test.txt lock/torch.txt

@@ -2,6 +2,8 @@
 
 import json
 import random
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -61,3 +63,24 @@ def store_settings(folder: Path, **values: Any) -> None:
 def files_below(folder: Path) -> dict[Path, tuple[int, int, int]]:
     """Return what writing a file changes (inode, size, time); reading one may change its access time."""
     return {path: (stat.st_ino, stat.st_size, stat.st_mtime_ns) for path in folder.rglob("*") for stat in [path.stat()]}
+
+
+PROGRAM = """
+import sys
+from gemix.cli.app import main
+try:
+    main()
+except SystemExit as end:
+    assert end.code in (None, 0), end.code
+finally:
+    print(*sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
+    print(*sorted(name for name in sys.modules if name.startswith("gemix.")), file=sys.stderr)
+"""
+COMPILED = {"llvmlite", "numba", "scipy", "sklearn", "torch", "transformers", "onnxruntime", "lightgbm", "fasttext"}
+
+
+def imported_by(*args: str) -> tuple[set[str], set[str]]:
+    """Return the packages and the files of gemix that a command imports."""
+    run = subprocess.run([sys.executable, "-c", PROGRAM, *args], capture_output=True, text=True, check=True)
+    packages, files = run.stderr.splitlines()[-2:]
+    return set(packages.split()), set(files.split())

@@ -3,9 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from gemix.runtime.version import __version__
-
 if TYPE_CHECKING:
+    from gemix.runtime.version import __version__
     from gemix.sphere import GEM, HierarchicalGEM, KMeans, SphericalKMeans, VonMisesFisherMixture, metrics
 
 __all__ = [
@@ -21,9 +20,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Load the estimators on first use: labelling with a trained student needs no scikit-learn."""
+    """Load what is named on first use: labelling with a trained student needs no scikit-learn."""
     if name not in __all__:
         raise AttributeError(f"module 'gemix' has no attribute {name!r}")
+    if name == "__version__":
+        return import_module("gemix.runtime.version").__version__
     try:
         return getattr(import_module("gemix.sphere"), name)
     except ModuleNotFoundError as error:

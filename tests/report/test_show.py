@@ -2,8 +2,10 @@
 
 import csv
 import json
+from pathlib import Path
 
 import pytest
+from support import COMPILED, imported_by
 from typer.testing import CliRunner
 
 from gemix.cli.app import app
@@ -109,3 +111,10 @@ def test_a_run_ends_with_the_table_and_the_next_step(run):
     assert result.exit_code == 0, result.stderr
     assert f"gemix report {run}" in result.stdout
     assert show(run).stdout in result.stdout
+
+
+def test_show_compiles_nothing(small_run: Path) -> None:
+    packages, files = imported_by("show", str(small_run))
+    assert "gemix.report.terminal" in files
+    assert not packages & COMPILED
+    assert not {name for name in files if name.startswith(("gemix.sphere", "gemix.embed", "gemix.labels"))}

@@ -316,9 +316,7 @@ def test_names_of_the_domains(copy: Path, tmp_path: Path) -> None:
     domains.rename(copy / "domains.csv")  # as `gemix run` has it
     assert sample(copy, tmp_path / "a").domains[3].name == "sport"
     (copy / "domains.csv").unlink()
-    with pytest.raises(
-        GemixError, match=r"no table of the domains of .*: neither .* nor .* is there; labelling"
-    ):
+    with pytest.raises(GemixError, match=r"no table of the domains of .*: neither .* nor .* is there; labelling"):
         sample(copy, tmp_path / "b")
 
 

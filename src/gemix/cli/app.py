@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import gemix
-from gemix.chain.run import Run
 from gemix.cli import eval as cli_eval
 from gemix.cli import export as cli_export
 from gemix.cli import interchange as cli_interchange
@@ -54,8 +53,10 @@ from gemix.cli.options import (
     Workers,
     flags,
 )
-from gemix.runtime.lock import folder_lock
 from gemix.runtime.progress import say
+
+if TYPE_CHECKING:
+    from gemix.chain import Run
 
 app = typer.Typer(
     help=f"{gemix.__doc__}\n\nStart with `gemix demo` or `gemix run corpus/ --out run/`. Each stage is also a command.",
@@ -67,12 +68,18 @@ app = typer.Typer(
 
 
 def _execute(
-    run: Run, stages: Callable[[Run], None], dry_run: bool, show: str = "embed", after: Callable[[], None] | None = None
+    run: "Run",
+    stages: Callable[["Run"], None],
+    dry_run: bool,
+    show: str = "embed",
+    after: Callable[[], None] | None = None,
 ) -> None:
     say(run.config(show).to_yaml())
     if dry_run:
         _plan(run)
         return
+    from gemix.runtime.lock import folder_lock
+
     with folder_lock(run.paths.root):
         run.clean()
         stages(run)
@@ -80,7 +87,7 @@ def _execute(
         after()
 
 
-def _plan(run: Run) -> None:
+def _plan(run: "Run") -> None:
     """Print how much there is to read and which stages would run."""
     from gemix.chain import PLANS
 
@@ -130,7 +137,7 @@ def run(
 
     Example: `gemix run "corpus/*.jsonl.zst" --out run/ --clusters 24`
     """
-    from gemix.chain import run_all
+    from gemix.chain import Run, run_all
 
     _execute(Run(out, flags(locals()), config), run_all, dry_run, after=lambda: _report(out))
 
@@ -155,6 +162,7 @@ def embed(
     workers: Workers = None,
 ) -> None:
     """Stage 1: sample the corpus by a hash of the ids and embed the sample."""
+    from gemix.chain import Run
     from gemix.chain.embed import embed as stage
 
     _execute(Run(out, flags(locals()), config), stage, dry_run)
@@ -176,6 +184,7 @@ def fit(
     seed: Seed = None,
 ) -> None:
     """Stage 2: fit the teacher, a balanced von Mises-Fisher mixture, to the embeddings of a run."""
+    from gemix.chain import Run
     from gemix.chain.fit import fit as stage
 
     _execute(Run(run, flags(locals()), config), stage, dry_run, "fit")
@@ -197,6 +206,7 @@ def name(
     Keywords make the names, or a language model: `gemix name run/ --llm-base-url http://localhost:8000/v1 --llm-model
     NAME`. With `--dry-run` the prompts are printed, with an estimate of their tokens, and nothing is sent.
     """
+    from gemix.chain import Run
     from gemix.chain.name import name as stage
     from gemix.chain.name import prompts
 
@@ -222,6 +232,7 @@ def distill(
     More documents make a more faithful student: `gemix distill run/ --student-sample 50000` embeds as many more of the
     corpus and lets the teacher label them.
     """
+    from gemix.chain import Run
     from gemix.chain.distill import distill as stage
 
     _execute(Run(run, flags(locals()), config), stage, dry_run, "distill")
@@ -241,7 +252,7 @@ def demo(
     workers: Workers = None,
 ) -> None:
     """Run everything on real text that is already here: the documentation of Python and its installed packages."""
-    from gemix.chain import run_all
+    from gemix.chain import Run, run_all
     from gemix.corpus.demo import write_demo_corpus
 
     settings = flags(locals()) | {"inputs": [str(path) for path in write_demo_corpus(out / "corpus")]}

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal, cast
 import typer
 from pydantic import ValidationError
 
-from gemix.run.ledger import Ledger
 from gemix.run.settings import resolve
 from gemix.runtime.errors import GemixError
 from gemix.runtime.progress import say

@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gemix.run.folder import RunFolder
-from gemix.run.ledger import Ledger
 from gemix.run.settings import resolve
 from gemix.runtime.errors import GemixError
 from gemix.runtime.progress import say
@@ -37,6 +35,8 @@ def sweep(
     import numpy as np
     import pyarrow.parquet as pq
 
+    from gemix.run.folder import RunFolder
+    from gemix.run.ledger import Ledger
     from gemix.runtime.progress import progress
     from gemix.sphere.sweep import sweep as measure
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gemix.cli.mix_common import Out, Plot, finish, mix_command, sha256
-from gemix.run.folder import RunFolder
 from gemix.runtime.errors import GemixError
 from gemix.runtime.progress import say
 
@@ -40,6 +39,7 @@ def cut(
     from gemix.mix.domain_ids import domain_key, domain_number
     from gemix.mix.levels import coarsen
     from gemix.mix.partition import read_partition, write_partition
+    from gemix.run.folder import RunFolder
     from gemix.runtime.atomic import write_text
     from gemix.taxonomy import load_taxonomy
 

@@ -17,7 +17,8 @@ from gemix.labels.shard import label_shard
 from gemix.runtime.compiled import can_compile
 from gemix.runtime.errors import GemixError
 from gemix.runtime.fingerprint import FileFingerprint
-from gemix.student.base import Student, load_student, student_fingerprint
+from gemix.student.base import Student, student_fingerprint
+from gemix.student.load import load_student
 
 _COMPRESSION: Final = 3  # about so many bytes of text are a byte of a compressed file
 

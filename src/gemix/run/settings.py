@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gemix.runtime.errors import GemixError
@@ -31,7 +30,7 @@ def _cores() -> int:
 class RunConfig(BaseModel):
     """Every setting of `gemix run`. A key of the YAML file is the flag's name, with - or _."""
 
-    model_config = ConfigDict(extra="forbid", validate_default=True)
+    model_config = ConfigDict(extra="forbid", validate_default=True, defer_build=True)
 
     inputs: list[str] = Field(default=[], description="files, folders or globs: .jsonl .jsonl.gz .jsonl.zst .parquet")
     text_key: str = Field("text", description="column that holds the text")
@@ -117,6 +116,8 @@ class RunConfig(BaseModel):
 
     def to_yaml(self) -> str:
         """Return all settings as flat YAML that `resolve` reads back."""
+        import yaml
+
         return yaml.safe_dump(self.model_dump(exclude_none=True), sort_keys=False, allow_unicode=True)
 
 
@@ -194,6 +195,8 @@ def anywhere(item: str) -> str:
 
 def to_yaml(stored: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the settings of the stages as YAML that `resolve` reads back."""
+    import yaml
+
     sections = {name: dict(stored[name]) for name in STAGES if name in stored}
     return yaml.safe_dump(sections, sort_keys=False, allow_unicode=True)
 
@@ -205,6 +208,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         GemixError: the file is missing, not YAML, or not a mapping.
 
     """
+    import yaml
+
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:

@@ -4,25 +4,10 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.text import Text
-
-console = Console(stderr=True)
-
 
 def say(message: str) -> None:
     """Print a line for the user on standard error; results alone go to standard output."""
     print(message, file=sys.stderr)
-
-
-class _Rate(ProgressColumn):
-    """Units a second since the start of the task."""
-
-    def render(self, task: Task) -> Text:
-        """Return the rate, empty until there is one."""
-        speed = task.finished_speed or task.speed
-        return Text(f"{per_second(speed)}/s" if speed else "", style="progress.data.speed")
 
 
 def per_second(speed: float) -> str:
@@ -38,17 +23,36 @@ def progress(
 
     Where standard error is not a terminal (a log file, a scheduler) nothing animates: one closing line is printed.
     """
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        """Units a second since the start of the task, empty until there is one."""
+
+        def render(self, task: Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text(f"{per_second(speed)}/s" if speed else "", style="progress.data.speed")
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         TextColumn("{task.completed:,.0f}" + ("" if total is None else "/{task.total:,.0f}") + f" {unit}"),
-        _Rate(),
+        Rate(),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
     )
     live = sys.stderr.isatty()
-    with Progress(*columns, console=console, disable=not live) as bars:
+    with Progress(*columns, console=Console(stderr=True), disable=not live) as bars:
         task = bars.add_task(description, total=total)
 
         def advance(n: float) -> None:

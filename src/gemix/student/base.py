@@ -1,4 +1,4 @@
-"""What every student offers, and how one is loaded."""
+"""What every student offers, and the files of its folder."""
 
 import hashlib
 import json
@@ -58,24 +58,6 @@ class Student(Protocol):
         """Write the model and config.json to `folder`, each atomically, and remove a model of another kind."""
 
 
-def load_student(folder: Path) -> Student:
-    """Load a student of any kind; its folder may be a URL's.
-
-    Raises:
-        GemixError: a file is missing, damaged, of another version or does not belong to the other.
-
-    """
-    folder = local_student(folder)
-    config = read_config(folder)
-    if config["kind"] == "hashed":
-        from gemix.student.hashed_student import HashedStudent
-
-        return HashedStudent.from_files(folder, config)
-    from gemix.student.fasttext_student import FastTextStudent
-
-    return FastTextStudent.from_files(folder, config)
-
-
 def local_student(folder: Path) -> Path:
     """Return a folder of this machine with the student: `folder` itself, or a copy for as long as this process lives.
 
@@ -110,7 +92,7 @@ def student_fingerprint(folder: Path) -> str:
     """Return the SHA-256 of all that decides predictions: the model and how texts are normalised, not the names.
 
     Raises:
-        GemixError: as in `load_student`, as far as the files alone can tell.
+        GemixError: as in `read_config`.
 
     """
     config = read_config(folder)
@@ -138,7 +120,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """Return config.json after checking it, and the model's checksum against it.
 
     Raises:
-        GemixError: see `load_student`.
+        GemixError: a file is missing, damaged, of another version or does not belong to the other.
 
     """
     folder = local_student(folder)

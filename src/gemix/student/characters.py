@@ -65,6 +65,17 @@ def characters() -> Characters:
     return Characters(kinds, folds)
 
 
+def fold_letters(text: str) -> str:
+    """Return the text, each letter of words in lower case and a blank for every other character."""
+    return text.translate(_translation())
+
+
+@cache
+def _translation() -> dict[int, int]:
+    kinds, folds = characters()
+    return dict(enumerate(folds.tolist())) | dict.fromkeys(np.flatnonzero(kinds != Kind.LETTER).tolist(), ord(" "))
+
+
 def _folds(character: str) -> tuple[str, ...]:
     """Return the ways to fold case, the best first: that which makes one of "Σ", "σ" and "ς" may be two characters."""
     return character.casefold(), character.lower(), character

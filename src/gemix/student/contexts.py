@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from gemix.corpus.window import Window
 from gemix.runtime.progress import progress
+from gemix.student.characters import fold_letters
 from gemix.student.evaluate import held_out, id_hashes
-from gemix.student.words import fold_letters
 
 MAX_DOCUMENTS: Final = 2_500  # more change nothing that could be measured, and each takes as long as to embed it
 _PARTS: Final = 5

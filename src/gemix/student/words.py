@@ -2,17 +2,14 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gemix.corpus.window import Window
-from gemix.student.characters import Kind, characters
-
-if TYPE_CHECKING:
-    from gemix.student.contexts import Contexts
+from gemix.student.characters import fold_letters
+from gemix.student.contexts import Contexts
 
 # Each takes the embedder a fraction of a document's time.
 MAX_WORDS: Final = 50_000
@@ -33,7 +30,7 @@ class Glossary(NamedTuple):
     words: Sequence[str]
     frequencies: NDArray[np.float64]
     responsibilities: NDArray[np.float64]
-    contexts: "Contexts | None" = None
+    contexts: Contexts | None = None
 
 
 def frequent_words(
@@ -48,17 +45,6 @@ def frequent_words(
         counts.update(set(fold_letters(window(text)).split()))
     kept = sorted((-n, word) for word, n in counts.items() if n > 1 and len(word) <= _LONGEST)[:limit]
     return [word for _, word in kept], np.array([-n for n, _ in kept], np.float64) / max(len(texts), 1)
-
-
-def fold_letters(text: str) -> str:
-    """Return the text, each letter of words in lower case and a blank for every other character."""
-    return text.translate(_letters())
-
-
-@cache
-def _letters() -> dict[int, int]:
-    kinds, folds = characters()
-    return dict(enumerate(folds.tolist())) | dict.fromkeys(np.flatnonzero(kinds != Kind.LETTER).tolist(), ord(" "))
 
 
 def leanings(glossary: Glossary) -> NDArray[np.float32]:

@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from gemix.taxonomy.gis import Mode, Teacher
-from gemix.taxonomy.model import Domain, Node, Taxonomy, Tree
+from gemix.taxonomy.gis import Teacher
+from gemix.taxonomy.model import Domain, Mode, Node, Taxonomy, Tree
 from gemix.taxonomy.namer import LLMNamer, Naming, name_subjects
 from gemix.taxonomy.prompts import Other
 from gemix.taxonomy.survey import Survey, survey

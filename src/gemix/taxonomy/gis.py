@@ -8,7 +8,7 @@ local density (rho, the mean cosine to the nearest neighbours inside the domain)
 
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol, get_args
+from typing import Any, Final, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,10 @@ from gemix.runtime.errors import GemixError
 from gemix.runtime.progress import progress
 from gemix.sphere.vmf import log_normalizer
 from gemix.taxonomy.cosines import blocks
+from gemix.taxonomy.model import Mode
 from gemix.taxonomy.neighbours import MAX_EXACT, local_density
 
 Floats = NDArray[np.float64]
-Mode = Literal["gis", "random", "confidence", "centre"]
 
 _LONG: Final = 1 << 29  # pairs of documents: some seconds
 

@@ -6,7 +6,8 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from gemix.runtime.records import read_record
-from gemix.taxonomy.gis import Mode
+
+Mode = Literal["gis", "random", "confidence", "centre"]
 
 FILE_NAME: Final = "taxonomy.json"
 KEYWORDS: Final = "keywords"  # who made a name without a language model

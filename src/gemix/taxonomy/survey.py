@@ -9,9 +9,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from gemix.runtime.errors import GemixError
-from gemix.taxonomy.gis import Mode, Placement, Teacher, influence_scores, place
+from gemix.taxonomy.gis import Placement, Teacher, influence_scores, place
 from gemix.taxonomy.keywords import count_terms, domain_keywords, node_keywords
-from gemix.taxonomy.model import Representative
+from gemix.taxonomy.model import Mode, Representative
 from gemix.taxonomy.names import keyword_names
 from gemix.taxonomy.prompts import Other, Subject
 from gemix.taxonomy.representatives import select_representatives

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from gemix.runtime.storage import to_path
-from gemix.student.base import Student, load_student
+from gemix.student.base import Student
+from gemix.student.load import load_student
 from gemix.student.names import read_names
 
 Label = tuple[int, str, float]

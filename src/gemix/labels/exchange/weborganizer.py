@@ -14,7 +14,8 @@ from gemix.labels.exchange.convert import Advance, Labels
 from gemix.labels.exchange.rows import LabelRows
 from gemix.runtime.errors import GemixError
 from gemix.runtime.storage import to_path
-from gemix.student.base import Student, load_student, student_fingerprint
+from gemix.student.base import Student, student_fingerprint
+from gemix.student.load import load_student
 
 
 @dataclass(frozen=True)
