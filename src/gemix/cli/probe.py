@@ -72,6 +72,7 @@ def probe(
     from gemix.proxy.probe.probe import probe as measure
     from gemix.proxy.probe.settings import ProbeSettings
     from gemix.proxy.probe.summary import summarise, to_markdown
+    from gemix.run.ledger import Ledger
     from gemix.runtime.atomic import write_json, write_text
 
     names = [name.strip() for name in partitions.split(",") if name.strip()]
