@@ -8,7 +8,6 @@ import typer
 
 import gemix
 from gemix import (
-    cli_eval,
     cli_export,
     cli_interchange,
     cli_label,
@@ -288,7 +287,6 @@ app.add_typer(cli_proxy.app, name="proxy")
 app.command()(command()(cli_export.export))
 app.command()(command()(cli_export.sample))
 cli_stats.register(app)
-cli_eval.register(app)
 cli_interchange.register(app)
 
 
