@@ -9,6 +9,7 @@ from gemix.mix.strategies.doremi import DoReMi, excess_loss
 from gemix.proxy.interface import Floats
 from gemix.proxy.transformer.batches import Batches
 from gemix.proxy.transformer.config import Config, Training
+from gemix.proxy.transformer.memory import kept_memory
 from gemix.proxy.transformer.model import Weights, device_of, token_losses, vocabulary_of
 from gemix.proxy.transformer.train import (
     Advance,
@@ -22,6 +23,7 @@ from gemix.proxy.transformer.train import (
 )
 
 
+@kept_memory()
 def train_group_dro(
     config: Config,
     weights: Weights,

@@ -14,6 +14,7 @@ from gemix.proxy.dataset import Tokens
 from gemix.proxy.interface import Floats
 from gemix.proxy.transformer.batches import Batches
 from gemix.proxy.transformer.config import Config, Training
+from gemix.proxy.transformer.memory import kept_memory
 from gemix.proxy.transformer.model import Weights, device_of, token_losses, vocabulary_of
 
 Advance = Callable[[float], None]
@@ -91,6 +92,7 @@ def failure(name: str, step: int) -> GemixError:
     return GemixError(f"{name}: the loss stopped being finite at step {step + 1}: a smaller learning rate may help")
 
 
+@kept_memory()
 def train(
     config: Config,
     weights: Weights,
@@ -137,6 +139,7 @@ def train(
         p.requires_grad_(False)
 
 
+@kept_memory()
 def evaluate(config: Config, weights: Weights, held_out: Sequence[Tokens], end: int, context: int) -> Floats:
     """Return the mean loss of a model on V validation sets, (V,) float64, in nats per token.
 
