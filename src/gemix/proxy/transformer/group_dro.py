@@ -42,6 +42,8 @@ def train_group_dro(
     p the mixture that `batches` draws from: an estimate of sum_k w_k loss_k whatever p is. The factors of a step are
     divided by their sum, as in the authors' code.
 
+    Nine arguments, most of its lines theirs: what `train` takes, and a rule's reference, step and smoothing.
+
     Args:
         config: sizes of both models.
         weights: parameters of the proxy; on return they are trained.
