@@ -6,4 +6,4 @@ here=$(dirname "$0"); . "$here/settings.sh"
 models=()
 for strategy in $STRATEGIES; do models+=("$OUT/models/$strategy"); done
 # shellcheck disable=SC2086 # flags are words
-gemix eval "${models[@]}" $EVAL_FLAGS
+python "$here/score.py" "${models[@]}" $EVAL_FLAGS

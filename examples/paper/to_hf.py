@@ -1,4 +1,4 @@
-"""What `litgpt convert_from_litgpt` writes becomes a folder in the form of Hugging Face, which `gemix eval` reads."""
+"""What `litgpt convert_from_litgpt` writes becomes a folder in the form of Hugging Face, which score.py reads."""
 
 import shutil
 import sys

@@ -24,7 +24,7 @@ CONFIGS = {
 
 @pytest.fixture(params=CONFIGS)
 def model(request) -> Model:
-    weights = initial(CONFIGS[request.param], VOCABULARY, [1])
+    weights = initial(CONFIGS[request.param], VOCABULARY, 1)
     random = torch.Generator().manual_seed(0)
     for name, p in weights.items():
         if "norm" in name:
@@ -60,7 +60,7 @@ def test_training_is_what_a_hugging_face_model_would_do(tmp_path):
     half = np.array([0.5, 0.5])
     trained = proxy.fit(half, 3000, seed=5)
 
-    start = Model(CONFIGS["grouped"], VOCABULARY, 24, END, initial(CONFIGS["grouped"], VOCABULARY, [5]))
+    start = Model(CONFIGS["grouped"], VOCABULARY, 24, END, initial(CONFIGS["grouped"], VOCABULARY, 5))
     start.save(tmp_path)
     theirs = transformers.LlamaForCausalLM.from_pretrained(tmp_path)
     training, batches = proxy.training, Batches(data, half, 24, 5)
@@ -88,7 +88,7 @@ def test_training_is_what_a_hugging_face_model_would_do(tmp_path):
     values = (tmp_path / "theirs" / "model.safetensors").read_bytes()
     from safetensors.torch import load
 
-    weights = {name: load(values)[name][None] for name in trained.weights}
+    weights = {name: load(values)[name] for name in trained.weights}
     assert proxy.losses(replace(trained, weights=weights)) == pytest.approx(own, abs=1e-3)
 
 

@@ -151,15 +151,13 @@ def test_a_proxy_that_equals_its_reference_has_no_excess_and_trains_on_the_mean_
     config, training = PRESETS["tiny"]
     training = replace(training, context=32, batch=9)
     uniform = np.full(3, 1 / 3)
-    weights, reference = (initial(config, VOCABULARY, [0]) for _ in range(2))
+    weights, reference = (initial(config, VOCABULARY, 0) for _ in range(2))
     batches = Batches(data, uniform, 32, 0)
-    trajectory, excess, _ = train_group_dro(
-        config, VOCABULARY, weights, reference, training, batches, 9 * 32, 1.0, 1e-3, "cpu"
-    )
+    trajectory, excess, _ = train_group_dro(config, weights, reference, training, batches, 9 * 32, 1.0, 1e-3)
     assert excess.tolist() == [[0, 0, 0]]
     assert trajectory[0] == pytest.approx(uniform)
-    plain = initial(config, VOCABULARY, [0])
-    training_module.train(config, VOCABULARY, plain, training, [Batches(data, uniform, 32, 0)], 9 * 32, "cpu")
+    plain = initial(config, VOCABULARY, 0)
+    training_module.train(config, plain, training, Batches(data, uniform, 32, 0), 9 * 32, "plain")
     for name, p in plain.items():
         assert torch.allclose(weights[name], p, atol=1e-5), name
 

@@ -10,9 +10,10 @@ from proxy.transformer_corpora import END, VOCABULARY, cycle, noise, proxy_data
 
 from gemix.proxy.interface import Proxy
 from gemix.proxy.transformer import PRESETS, Config, Training, TransformerProxy
+from gemix.proxy.transformer import proxy as proxy_module
 from gemix.proxy.transformer import train as training_module
 from gemix.proxy.transformer.model import hidden, initial, logits, token_losses
-from gemix.proxy.transformer.train import evaluate, rate_at, shares
+from gemix.proxy.transformer.train import Optimiser, evaluate, rate_at, shares
 from gemix.runtime.errors import GemixError
 
 GROUPED = Config(2, 32, 4, 2, 48)
@@ -41,25 +42,25 @@ def test_presets_have_the_parameters_that_are_counted(name):
 
 
 def test_no_token_sees_a_later_one():
-    weights = initial(GROUPED, VOCABULARY, [0])
-    x = tokens(1, 2, 12)
+    weights = initial(GROUPED, VOCABULARY, 0)
+    x = tokens(2, 12)
     y = x.clone()
-    y[0, 1, 7:] = (y[0, 1, 7:] + 1) % VOCABULARY
+    y[1, 7:] = (y[1, 7:] + 1) % VOCABULARY
     a, b = (logits(GROUPED, weights, part) for part in (x, y))
-    assert torch.allclose(a[0, 0], b[0, 0], atol=1e-6)
-    assert torch.allclose(a[0, 1, :7], b[0, 1, :7], atol=1e-6)
-    assert (a[0, 1, 7:] - b[0, 1, 7:]).abs().amax(-1).min() > 1e-3
+    assert torch.allclose(a[0], b[0], atol=1e-6)
+    assert torch.allclose(a[1, :7], b[1, :7], atol=1e-6)
+    assert (a[1, 7:] - b[1, 7:]).abs().amax(-1).min() > 1e-3
 
 
 def test_positions_count():
-    weights = initial(GROUPED, VOCABULARY, [0])
-    x = hidden(GROUPED, weights, torch.tensor([[[3, 4, 5], [4, 3, 5]]])).view(2, 3, -1)
+    weights = initial(GROUPED, VOCABULARY, 0)
+    x = hidden(GROUPED, weights, torch.tensor([[3, 4, 5], [4, 3, 5]])).view(2, 3, -1)
     assert (x[0, 2] - x[1, 2]).abs().max() > 1e-3
 
 
 def test_a_first_model_knows_nothing():
-    losses = token_losses(GROUPED, initial(GROUPED, VOCABULARY, [0, 1]), tokens(2, 4, 33))
-    assert losses.shape == (2, 4, 32)
+    losses = token_losses(GROUPED, initial(GROUPED, VOCABULARY, 0), tokens(8, 33))
+    assert losses.shape == (8, 32)
     assert losses.mean().item() == pytest.approx(math.log(VOCABULARY), abs=0.35)
 
 
@@ -113,7 +114,7 @@ def test_a_batch_in_pieces_trains_the_same_model(data, monkeypatch):
     whole = proxy.train(np.array([0.5, 0.5]), 8000)
     monkeypatch.setattr(training_module, "_CPU_ROOM", 3 * 32 * 1000)
     config = PRESETS["tiny"][0]
-    assert [(p.start, p.stop) for p in training_module.pieces(config, VOCABULARY, 1, 8, 32, "cpu")][:2] == [
+    assert [(p.start, p.stop) for p in training_module.pieces(config, VOCABULARY, 8, 32, "cpu")][:2] == [
         (0, 3),
         (3, 6),
     ]
@@ -122,18 +123,18 @@ def test_a_batch_in_pieces_trains_the_same_model(data, monkeypatch):
 
 @pytest.mark.parametrize("n", [1, 16, 17, 50])
 def test_evaluation_predicts_every_token_once_in_chunks(n):
-    weights = initial(GROUPED, VOCABULARY, [3])
+    weights = initial(GROUPED, VOCABULARY, 3)
     stream = noise(n, 5)
-    found = evaluate(GROUPED, VOCABULARY, weights, [stream, stream[:1]], END, 16, "cpu")
+    found = evaluate(GROUPED, weights, [stream, stream[:1]], END, 16)
     total, before = 0.0, END
     for start in range(0, n, 16):
         chunk = stream[start : start + 16]
         x = torch.tensor(np.concatenate([[before], chunk]))
-        p = torch.log_softmax(logits(GROUPED, weights, x[None, None, :-1])[0, 0], -1)
+        p = torch.log_softmax(logits(GROUPED, weights, x[None, :-1])[0], -1)
         total -= p[torch.arange(len(chunk)), x[1:]].sum().item()
         before = chunk[-1]
-    assert found.shape == (1, 2)
-    assert found[0, 0] == pytest.approx(total / n, rel=1e-5)
+    assert found.shape == (2,)
+    assert found[0] == pytest.approx(total / n, rel=1e-5)
 
 
 def test_the_proxy_says_what_decides_its_losses(data):
@@ -145,8 +146,55 @@ def test_the_proxy_says_what_decides_its_losses(data):
     assert facts["training"]["context"] == 32
     assert facts["training"]["rate"] == 1e-3
     assert facts["data"] == "test"
-    assert facts == TransformerProxy(data, "tiny", context=32, rate=1e-3, members=7).facts
+    assert facts == TransformerProxy(data, "tiny", context=32, rate=1e-3).facts
     assert facts != TransformerProxy(data, "tiny", context=32, rate=2e-3).facts
+
+
+def test_a_step_is_torchs_adamw_after_its_clipping():
+    """With gradients small and large."""
+    training = Training(rate=1e-2, decay=0.3)
+    ours = initial(GROUPED, VOCABULARY, 0)
+    theirs = {name: p.clone().requires_grad_() for name, p in ours.items()}
+    groups = [
+        {"params": [p for p in theirs.values() if p.ndim == 2], "weight_decay": 0.3},
+        {"params": [p for p in theirs.values() if p.ndim == 1], "weight_decay": 0.0},
+    ]
+    optimiser, wanted = Optimiser(ours, training), torch.optim.AdamW(groups, lr=1e-2, betas=(0.9, 0.95))
+    for step, scale in enumerate((0.01, 1.0, 50.0, 1.0)):
+        x = tokens(2, 17, seed=step)
+        for weights in (ours, theirs):
+            (token_losses(GROUPED, weights, x).mean() * scale).backward()
+        norm = torch.nn.utils.clip_grad_norm_(theirs.values(), 1.0)
+        assert optimiser.step(1e-2).item() == pytest.approx(norm.item(), rel=1e-4)
+        wanted.step()
+        wanted.zero_grad()
+    for name, p in theirs.items():
+        assert torch.allclose(ours[name], p, atol=2e-5), name
+
+
+def test_models_of_a_call_are_the_models_alone(data):
+    proxy = TransformerProxy(data, GROUPED, batch=6, context=24)
+    mixtures = np.array([[1, 0], [0.2, 0.8], [0.6, 0.4]])
+    told: list[float] = []
+    found = list(proxy.train_many(mixtures, 1000, [0, 1, 0], told.append))
+    assert [row for row, _ in found] == [0, 1, 2]
+    for (_, losses), mixture, seed in zip(found, mixtures, (0, 1, 0), strict=True):
+        assert np.array_equal(losses, proxy.train(mixture, 1000, seed))
+    assert sum(told) == 3 * 24 * -(-1000 // 24)
+
+
+def test_models_before_one_that_diverges_are_told(data, monkeypatch):
+    def spoilt(config, vocabulary, seed, device="cpu"):
+        weights = initial(config, vocabulary, seed, device)
+        if seed == 2:
+            weights["model.norm.weight"][:] = float("nan")
+        return weights
+
+    monkeypatch.setattr(proxy_module, "initial", spoilt)
+    found = TransformerProxy(data, GROUPED, batch=6, context=24).train_many(np.full((3, 2), 0.5), 500, [0, 1, 2])
+    assert [next(found)[0], next(found)[0]] == [0, 1]
+    with pytest.raises(GemixError, match=r"run 2 \(seed 2\): the loss stopped being finite at step 1"):
+        next(found)
 
 
 def test_a_training_that_diverges_is_named(data):
@@ -161,7 +209,6 @@ def test_a_training_that_diverges_is_named(data):
     ("options", "message"),
     [
         ({"preset": "2m"}, "no transformer is called '2m'; there are tiny, 1m"),
-        ({"members": 0}, "at least one model"),
         ({"context": 0}, "context and batch are at least 1"),
         ({"batch": 0}, "context and batch are at least 1"),
         ({"rate": 0.0}, "rate and clip must be positive"),

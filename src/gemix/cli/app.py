@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import gemix
-from gemix.cli import eval as cli_eval
 from gemix.cli import export as cli_export
 from gemix.cli import interchange as cli_interchange
 from gemix.cli import label as cli_label
@@ -286,7 +285,6 @@ app.add_typer(cli_proxy.app, name="proxy")
 app.command()(command()(cli_export.export))
 app.command()(command()(cli_export.sample))
 cli_stats.register(app)
-cli_eval.register(app)
 cli_interchange.register(app)
 
 

@@ -24,7 +24,6 @@ from gemix.cli.mix_common import (
 from gemix.cli.proxy_common import (
     Device,
     DryRun,
-    Members,
     Order,
     Preset,
     ProxyName,
@@ -95,7 +94,6 @@ def regmix(
     preset: Preset = "1m",
     proxy_tokens: ProxyTokens = None,
     device: Device = None,
-    members: Members = None,
     rate: Rate = None,
     dry_run: DryRun = False,
 ) -> None:
@@ -128,7 +126,7 @@ def regmix(
 
         _no_tables(mixtures, metrics)
         plan = Plan(runs, held_out, strength, seed, active, start, batch)
-        kind = ProxyKind(proxy, order, preset, device, members, rate)
+        kind = ProxyKind(proxy, order, preset, device, rate)
         data, tokens = open_data(run, partition.keys, proxy_tokens)
         if dry_run:
             say_cost(data, kind, plan.runs + plan.held_out + 2, tokens, most=active)
@@ -187,7 +185,6 @@ def perf(
     preset: Preset = "1m",
     proxy_tokens: ProxyTokens = None,
     device: Device = None,
-    members: Members = None,
     rate: Rate = None,
     dry_run: DryRun = False,
 ) -> None:
@@ -225,7 +222,7 @@ def perf(
         from gemix.proxy.swarm import Swarm
 
         _no_tables(mixtures, metrics, baseline)
-        kind = ProxyKind(proxy, order, preset, device, members, rate)
+        kind = ProxyKind(proxy, order, preset, device, rate)
         data, tokens = open_data(run, partition.keys, proxy_tokens)
         if dry_run:
             say_cost(data, kind, 1 + int((partition.tokens > 0).sum()), tokens)

@@ -10,7 +10,6 @@ from gemix.cli.command import command
 from gemix.cli.proxy_common import (
     Device,
     DryRun,
-    Members,
     Order,
     Preset,
     ProxyName,
@@ -61,7 +60,6 @@ def run(
     budget_tokens: Tokens = None,
     seed: RunSeed = 0,
     device: Device = None,
-    members: Members = None,
     rate: Rate = None,
     rank: Annotated[
         str | None,
@@ -96,7 +94,7 @@ def run(
     own = None if rank is None else find_rank(rank, world_size, os.environ)
     if own is None and (world := in_a_world(os.environ)):
         say(f"this is a process of {world}, and trains everything alone; --rank auto would divide the runs")
-    kind = Kind(proxy, order, preset, device, members, rate)
+    kind = Kind(proxy, order, preset, device, rate)
     content = read_data(data)
     table = read_runs(mixtures, domains=content.names)
     for note in table.notes:

@@ -20,9 +20,6 @@ Preset = Annotated[str, typer.Option(help="transformer: tiny, 1m, 15m, 60m, 280m
 Device = Annotated[
     str | None, typer.Option(help="transformer: cpu, cuda or cuda:N", show_default="a GPU if there is one")
 ]
-Members = Annotated[
-    int | None, typer.Option(min=1, help="transformer: models trained at once", show_default="as many as pay")
-]
 Rate = Annotated[float | None, typer.Option(help="transformer: largest learning rate", show_default="the preset's")]
 RunSeed = Annotated[int, typer.Option(min=0, help="of every training: initial weights and order of the data")]
 Run = Annotated[

@@ -24,7 +24,7 @@ from gemix.proxy.transformer.batches import Batches
 from gemix.proxy.transformer.group_dro import train_group_dro
 from gemix.proxy.transformer.model import initial
 from gemix.proxy.transformer.proxy import chosen, chosen_device
-from gemix.proxy.transformer.train import Advance, failure, train
+from gemix.proxy.transformer.train import Advance, train
 from gemix.runtime.atomic import write_text
 from gemix.runtime.errors import GemixError
 
@@ -221,24 +221,21 @@ def _round(data: ProxyData, settings: DoReMiSettings, mixture: Floats, number: i
 
         return step
 
-    reference = initial(config, v, [seed], device)
+    reference = initial(config, v, seed, device)
     batches = Batches(data, mixture, training.context, seed)
-    failed = train(config, v, reference, training, [batches], settings.budget, device, advance("reference"))
-    for at in failed.values():
-        raise failure(f"the reference of DoReMi's round {number}", at)
+    name = f"the reference of DoReMi's round {number}"
+    train(config, reference, training, batches, settings.budget, name, advance("reference"))
     drawn = mixture if settings.sampling == "reference" else np.full(len(mixture), 1 / len(mixture))
     batches = Batches(data, drawn, training.context, seed)
     trajectory, excess, average = train_group_dro(
         config,
-        v,
-        initial(config, v, [seed], device),
+        initial(config, v, seed, device),
         reference,
         training,
         batches,
         settings.budget,
         settings.eta,
         settings.smoothing,
-        device,
         advance("proxy"),
     )
     return Round(mixture, trajectory, excess, average)

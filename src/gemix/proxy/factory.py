@@ -17,7 +17,6 @@ class Kind:
         order: of n-grams.
         preset: sizes of the transformer, a name in `gemix.proxy.transformer.config.PRESETS`.
         device: of torch; None: a GPU where there is one.
-        members: transformers that are trained at once; None: as many as pay.
         rate: largest learning rate of transformers; None: the preset's.
 
     """
@@ -26,7 +25,6 @@ class Kind:
     order: int = 3
     preset: str = "1m"
     device: str | None = None
-    members: int | None = None
     rate: float | None = None
 
     def __post_init__(self) -> None:
@@ -47,7 +45,7 @@ def make_proxy(data: ProxyData, kind: Kind) -> Proxy:
         return NgramProxy(data, kind.order)
     from gemix.proxy.transformer import TransformerProxy
 
-    return TransformerProxy(data, kind.preset, device=kind.device, members=kind.members, rate=kind.rate)
+    return TransformerProxy(data, kind.preset, device=kind.device, rate=kind.rate)
 
 
 def parameters(data: ProxyData, kind: Kind) -> int | None:

@@ -143,30 +143,34 @@ def gather(
     table, held_out = trained.select(fitted), trained.select(~fitted)
     if not plan.active:
         return Gathered(table, held_out, [], False)
-    return _explore(swarm, partition, box, targets, objective, plan, table, held_out, batch_seeds, report)
+    search = _Search(swarm, partition, box, targets, objective, plan)
+    return _explore(search, table, held_out, batch_seeds, report)
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What `gather` was asked for."""
+
+    swarm: Swarm
+    partition: Partition
+    box: Box
+    targets: dict[str, float]
+    objective: str
+    plan: Plan
 
 
 def _explore(
-    swarm: Swarm,
-    partition: Partition,
-    box: Box,
-    targets: dict[str, float],
-    objective: str,
-    plan: Plan,
-    table: RunTable,
-    held_out: RunTable,
-    seeds: Sequence[int],
-    report: Callable[[str], None],
+    search: _Search, table: RunTable, held_out: RunTable, seeds: Sequence[int], report: Callable[[str], None]
 ) -> Gathered:
+    """Train batch after batch until more promise nothing."""
+    plan, box, targets, objective = search.plan, search.box, search.targets, search.objective
+    shares = search.partition.shares
     weights = np.array(list(targets.values()))
     first = table.targets(list(targets))[1]
     centre, scale = first.mean(axis=0), first.std(axis=0)
     spread = float(combine(first, weights, objective, centre, scale).std())
-    pool = sample_prior(
-        partition.shares, box, SIMULATED, np.random.default_rng(plan.seed), plan.strength, temperature=1.0
-    )
-
-    candidates = around(partition.shares, box, plan.strength)
+    pool = sample_prior(shares, box, SIMULATED, np.random.default_rng(plan.seed), plan.strength, temperature=1.0)
+    candidates = around(shares, box, plan.strength)
     proposals: list[Proposal] = []
     before: Floats | None = None
     calm = 0
@@ -187,7 +191,7 @@ def _explore(
         calm = calm + 1 if moved is not None and gain <= plan.improvement and moved <= plan.movement else 0
         if calm == CALM:
             return Gathered(table, held_out, proposals, True)
-        table = _add(swarm, table, batch.mixtures)
+        table = _add(search.swarm, table, batch.mixtures)
     return Gathered(table, held_out, proposals, False)
 
 

@@ -55,6 +55,8 @@ def insert(
 ) -> int:
     """Add the n-grams that end at each token; return the new number of nodes.
 
+    Ten arguments: compiled code takes the arrays of the trie one by one.
+
     Args:
         tokens: (n,).
         end: the token behind which a document begins.

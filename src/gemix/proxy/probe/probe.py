@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -21,8 +21,8 @@ from gemix.runtime.atomic import write_text
 from gemix.runtime.errors import GemixError
 from gemix.runtime.progress import progress
 from gemix.runtime.records import read_record
-from gemix.runtime.version import __version__
 
+_SCHEMA: Final = 2  # raised whenever equal documents, partition and proxy would give other losses
 Makers = Mapping[str, Callable[[int], Partition]]
 
 
@@ -67,15 +67,8 @@ def probe(
             data = _data(corpus, partition)
             proxy = cache(lambda data=data: make_proxy(data))
             title = f"{name}, seed {seed} ({len(found) + 1} of {len(makers) * settings.seeds})"
-            decides = [
-                __version__,
-                data.fingerprint,
-                proxy_facts,
-                settings.mixtures,
-                settings.repeats,
-                budget,
-                seed,
-            ]
+            sizes = [settings.mixtures, settings.repeats, budget, seed]
+            decides = [_SCHEMA, data.fingerprint, proxy_facts, *sizes]
             path = _path(folder / "trained", decides)
             if path.exists():
                 trained = read_record(path, Trained, "the models of a probe").model_copy(update={"partition": name})
@@ -84,14 +77,21 @@ def probe(
                     trained = train(name, data, proxy(), budget, settings, seed, advance)
                 write_text(path, trained.model_dump_json() + "\n")
             path = _path(folder / "predicted", [*decides, settings.target, settings.surrogates, settings.splits])
-            if path.exists():
-                predicted = read_record(path, Predicted, "the predictions of a probe")
-            else:
-                with progress(title, settings.splits * len(settings.surrogates) + 1, "fits") as advance:
-                    predicted = predict(trained, data, proxy, settings, advance)
-                write_text(path, predicted.model_dump_json() + "\n")
+            predicted = _predicted(path, title, trained, data, proxy, settings)
             found[seed, name] = Measurement(**trained.model_dump(), **predicted.model_dump())
     return [found[seed, name] for name in makers for seed in range(settings.seeds)]
+
+
+def _predicted(
+    path: Path, title: str, trained: Trained, data: ProxyData, proxy: Callable[[], Proxy], settings: ProbeSettings
+) -> Predicted:
+    """Return the predictions in the file, or make them and write it."""
+    if path.exists():
+        return read_record(path, Predicted, "the predictions of a probe")
+    with progress(title, settings.splits * len(settings.surrogates) + 1, "fits") as advance:
+        predicted = predict(trained, data, proxy, settings, advance)
+    write_text(path, predicted.model_dump_json() + "\n")
+    return predicted
 
 
 def _data(corpus: Corpus, partition: Partition) -> ProxyData:

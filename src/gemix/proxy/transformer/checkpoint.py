@@ -30,7 +30,7 @@ class Model:
         vocabulary: number of token ids.
         context: tokens of the sequences it was trained on.
         end: id of the end-of-text token.
-        weights: parameters by their Hugging Face names, (1, ...) float32.
+        weights: parameters by their Hugging Face names, float32.
 
     """
 
@@ -43,12 +43,11 @@ class Model:
     def logits(self, tokens: Tensor) -> Tensor:
         """Return logits of the next token, (B, T, vocabulary), of token ids (B, T)."""
         with torch.no_grad():
-            return logits(self.config, self.weights, tokens[None])[0]
+            return logits(self.config, self.weights, tokens)
 
     def losses(self, sets: list[Any]) -> Any:
         """Return the mean loss on sets of token ids, (V,), in nats per token, see `evaluate`."""
-        device = str(self.weights["model.norm.weight"].device)
-        return evaluate(self.config, self.vocabulary, self.weights, sets, self.end, self.context, device)[0]
+        return evaluate(self.config, self.weights, sets, self.end, self.context)
 
     def save(self, folder: Path, tokenizer: Path | None = None) -> None:
         """Write model.safetensors, tokenizer.json and, last, config.json with the checksum of the weights.
@@ -64,7 +63,7 @@ class Model:
 
         """
         copied = None if tokenizer is None else self._read_tokenizer(tokenizer)
-        weights = {name: p[0].detach().cpu().contiguous() for name, p in self.weights.items()}
+        weights = {name: p.detach().cpu().contiguous() for name, p in self.weights.items()}
         payload = serialise(weights, {"format": "pt"})
         with atomic_path(folder / "model.safetensors") as tmp:
             tmp.write_bytes(payload)
@@ -163,5 +162,5 @@ def load_model(folder: Path, device: str = "cpu") -> Model:
     shapes = config.shapes(c.vocab_size)
     if {name: tuple(p.shape) for name, p in weights.items()} != shapes:
         raise GemixError(f"{path} does not hold the parameters that config.json describes")
-    stacked = {name: weights[name][None].to(device) for name in shapes}
-    return Model(config, c.vocab_size, c.max_position_embeddings, c.eos_token_id, stacked)
+    weights = {name: weights[name].to(device) for name in shapes}
+    return Model(config, c.vocab_size, c.max_position_embeddings, c.eos_token_id, weights)

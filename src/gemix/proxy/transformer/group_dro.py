@@ -9,7 +9,8 @@ from gemix.mix.strategies.doremi import DoReMi, excess_loss
 from gemix.proxy.interface import Floats
 from gemix.proxy.transformer.batches import Batches
 from gemix.proxy.transformer.config import Config, Training
-from gemix.proxy.transformer.model import Weights, token_losses
+from gemix.proxy.transformer.memory import kept_memory
+from gemix.proxy.transformer.model import Weights, device_of, token_losses, vocabulary_of
 from gemix.proxy.transformer.train import (
     Advance,
     Optimiser,
@@ -22,9 +23,9 @@ from gemix.proxy.transformer.train import (
 )
 
 
+@kept_memory()
 def train_group_dro(
     config: Config,
-    vocabulary: int,
     weights: Weights,
     reference: Weights,
     training: Training,
@@ -32,7 +33,6 @@ def train_group_dro(
     budget: int,
     eta: float,
     smoothing: float,
-    device: str,
     advance: Advance | None = None,
 ) -> tuple[Floats, Floats, Floats]:
     """Train one model in place, its loss weighed by domain weights that follow its excess over a reference.
@@ -42,17 +42,17 @@ def train_group_dro(
     p the mixture that `batches` draws from: an estimate of sum_k w_k loss_k whatever p is. The factors of a step are
     divided by their sum, as in the authors' code.
 
+    Nine arguments, most of its lines theirs: what `train` takes, and a rule's reference, step and smoothing.
+
     Args:
         config: sizes of both models.
-        vocabulary: number of token ids.
-        weights: parameters of the proxy, (1, ...) on `device`; on return they are trained.
+        weights: parameters of the proxy; on return they are trained.
         reference: parameters of the reference, likewise; they stay.
         training: how.
         batches: of the proxy.
         budget: tokens, rounded up to whole sequences.
         eta: step size of the domain weights.
         smoothing: share of uniform weights in every step.
-        device: of torch.
         advance: called with the tokens of every step.
 
     Returns:
@@ -64,17 +64,18 @@ def train_group_dro(
 
     """
     k = len(batches.mixture)
+    device, vocabulary = device_of(weights), vocabulary_of(weights)
     sequences, steps = training.plan(budget)
     optimiser = Optimiser(weights, training)
     state = DoReMi.start(np.ones(k))
     trajectory, excess = np.empty((steps, k)), np.empty((steps, k))
     for step, n in enumerate(shares(sequences, steps)):
         arrays, domains = batches.next(n)
-        windows = to_device(arrays[None], device)
-        parts = [windows[:, piece] for piece in pieces(config, vocabulary, 1, n, training.context, device)]
+        windows = to_device(arrays, device)
+        parts = [windows[piece] for piece in pieces(config, vocabulary, n, training.context, device)]
         with torch.no_grad(), precision(device):
-            wanted = torch.cat([token_losses(config, reference, part) for part in parts], 1)[0]
-        losses = _losses(config, weights, parts, device)
+            wanted = torch.cat([token_losses(config, reference, part) for part in parts])
+        losses = _losses(config, weights, parts)
         found = losses.detach()
         if not bool(torch.isfinite(found).all()):
             raise failure("the proxy of DoReMi", step)
@@ -93,15 +94,15 @@ def train_group_dro(
     return trajectory, excess, state.average
 
 
-def _losses(config: Config, weights: Weights, parts: list[Tensor], device: str) -> Tensor:
+def _losses(config: Config, weights: Weights, parts: list[Tensor]) -> Tensor:
     """Return losses of tokens, (B, T), with one gradient: their weights hang on all of them.
 
     A batch that does not fit at once is computed in parts whose inside is computed again for the gradient.
     """
 
     def run(part: Tensor) -> Tensor:
-        with precision(device):
-            return token_losses(config, weights, part)[0]
+        with precision(device_of(weights)):
+            return token_losses(config, weights, part)
 
     if len(parts) == 1:
         return run(parts[0])

@@ -1,8 +1,8 @@
-"""The transformer proxy: small language models trained from scratch, several at once where that is faster."""
+"""The transformer proxy: small language models trained from scratch."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,12 +13,8 @@ from gemix.proxy.transformer.batches import Batches
 from gemix.proxy.transformer.checkpoint import Model
 from gemix.proxy.transformer.config import Config, Training, preset
 from gemix.proxy.transformer.model import initial
-from gemix.proxy.transformer.train import Advance, evaluate, failure, train
+from gemix.proxy.transformer.train import Advance, train
 from gemix.runtime.errors import GemixError
-
-# Parameters of a group on a GPU when `members` is None: small models leave it idle, large ones do not.
-_GROUP: Final = 40_000_000
-_MOST: Final = 32
 
 
 class TransformerProxy:
@@ -28,7 +24,6 @@ class TransformerProxy:
         config: sizes of the model.
         training: how it is trained.
         device: of torch.
-        members: models that are trained at once by `train_many`.
 
     """
 
@@ -39,7 +34,6 @@ class TransformerProxy:
         batch: int | None = None,
         context: int | None = None,
         device: str | None = None,
-        members: int | None = None,
         rate: float | None = None,
     ) -> None:
         """Choose sizes and training; nothing is computed yet.
@@ -50,7 +44,6 @@ class TransformerProxy:
             batch: sequences of a step; None: the budget decides, see `Training`.
             context: tokens of a sequence; None: the preset's.
             device: of torch; None: a GPU where there is one.
-            members: models at once; None: 1 on a CPU, where more gain nothing, up to 32 on a GPU.
             rate: largest learning rate; None: the preset's.
 
         Raises:
@@ -59,11 +52,6 @@ class TransformerProxy:
         """
         self.config, self.training = chosen(preset, batch, context, rate)
         self.device = chosen_device(device)
-        if members is not None and members < 1:
-            raise GemixError(f"at least one model is trained at once, not {members}")
-        size = self.config.parameters(data.vocabulary)
-        most = 1 if self.device == "cpu" else int(np.clip(_GROUP // size, 1, _MOST))
-        self.members = members or most
         empty = [part.name for part, tokens in zip(data.valid, data.held_out, strict=True) if not len(tokens)]
         if empty or not data.valid:
             raise GemixError(f"no validation text: {', '.join(map(repr, empty)) or 'there is no validation set'}")
@@ -81,7 +69,7 @@ class TransformerProxy:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What decides the losses besides mixture, budget and seed; `members` changes them by rounding alone."""
+        """What decides the losses besides mixture, budget and seed."""
         return {
             "kind": "transformer",
             "model": self.config.json(),
@@ -101,23 +89,16 @@ class TransformerProxy:
     def train_many(
         self, mixtures: Floats, budget: int, seeds: Sequence[int] | None = None, advance: Advance | None = None
     ) -> Iterator[tuple[int, Floats]]:
-        """Yield (row, losses) of models of mixtures, `members` at a time, see `gemix.proxy.interface.Proxy`.
+        """Yield (row, losses) of models of mixtures, see `gemix.proxy.interface.Proxy`.
 
-        Every mixture is checked before the first model is trained. If a model diverges, the others of its group are
-        still yielded before the error.
+        Every mixture is checked before the first model is trained.
         """
         rows = self._data.checked_mixtures(mixtures)
         own = [0] * len(rows) if seeds is None else list(seeds)
         if len(own) != len(rows):
             raise GemixError(f"{len(rows)} mixtures need as many seeds, not {len(own)}")
-        for first in range(0, len(rows), self.members):
-            group = slice(first, first + self.members)
-            models, failed = self._fit(rows[group], budget, own[group], advance)
-            for m, losses in enumerate(self._losses(models)):
-                if m not in failed:
-                    yield first + m, losses
-            for m, step in failed.items():
-                raise failure(f"run {first + m} (seed {own[first + m]})", step)
+        for row, (mixture, seed) in enumerate(zip(rows, own, strict=True)):
+            yield row, self.losses(self._fit(mixture, budget, seed, f"run {row} (seed {seed})", advance))
 
     def fit(self, mixture: Floats, budget: int, seed: int = 0, advance: Advance | None = None) -> Model:
         """Return a model trained on `budget` tokens of a mixture, (K,).
@@ -126,14 +107,11 @@ class TransformerProxy:
             GemixError: as `train`.
 
         """
-        weights, failed = self._fit(np.asarray(mixture, np.float64)[None], budget, [seed], advance)
-        for step in failed.values():
-            raise failure(f"the run with seed {seed}", step)
-        return Model(self.config, self._data.vocabulary, self.training.context, self._data.end, weights)
+        return self._fit(mixture, budget, seed, f"the run with seed {seed}", advance)
 
     def losses(self, model: Model) -> Floats:
         """Return the losses of a model on the validation sets, (V,)."""
-        return self._losses(model.weights)[0]
+        return model.losses(self._data.held_out)
 
     def epochs(self, mixture: Floats, budget: int) -> Floats:
         """Return how often a training on `budget` tokens reads each domain, (K,)."""
@@ -142,19 +120,12 @@ class TransformerProxy:
         passes = sequences * self.training.context * self._data.checked_mixtures([mixture])[0]
         return passes / np.maximum(tokens, 1)
 
-    def _fit(self, mixtures: Floats, budget: int, seeds: Sequence[int], advance: Advance | None) -> tuple[Any, Any]:
-        batches = [
-            Batches(self._data, mixture, self.training.context, seed)
-            for mixture, seed in zip(mixtures, seeds, strict=True)
-        ]
-        vocabulary = self._data.vocabulary
-        weights = initial(self.config, vocabulary, seeds, self.device)
-        failed = train(self.config, vocabulary, weights, self.training, batches, budget, self.device, advance)
-        return weights, failed
-
-    def _losses(self, weights: Any) -> Floats:
+    def _fit(self, mixture: Floats, budget: int, seed: int, name: str, advance: Advance | None) -> Model:
         data, context = self._data, self.training.context
-        return evaluate(self.config, data.vocabulary, weights, data.held_out, data.end, context, self.device)
+        batches = Batches(data, mixture, context, seed)
+        weights = initial(self.config, data.vocabulary, seed, self.device)
+        train(self.config, weights, self.training, batches, budget, name, advance)
+        return Model(self.config, data.vocabulary, context, data.end, weights)
 
 
 def chosen(sizes: str | Config, batch: int | None, context: int | None, rate: float | None) -> tuple[Config, Training]:

@@ -1,4 +1,4 @@
-"""Training of M models at once, each on its own mixture: AdamW on stacked parameters."""
+"""Training of a model on a mixture, by AdamW, and its losses."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +13,8 @@ from gemix.proxy.dataset import Tokens
 from gemix.proxy.interface import Floats
 from gemix.proxy.transformer.batches import Batches
 from gemix.proxy.transformer.config import Config, Training
-from gemix.proxy.transformer.model import Weights, token_losses
+from gemix.proxy.transformer.memory import kept_memory
+from gemix.proxy.transformer.model import Weights, device_of, token_losses, vocabulary_of
 from gemix.runtime.errors import GemixError
 
 Advance = Callable[[float], None]
@@ -39,12 +40,12 @@ def shares(sequences: int, steps: int) -> Iterator[int]:
         yield (step + 1) * sequences // steps - step * sequences // steps
 
 
-def pieces(config: Config, vocabulary: int, members: int, sequences: int, context: int, device: str) -> list[slice]:
+def pieces(config: Config, vocabulary: int, sequences: int, context: int, device: str) -> list[slice]:
     """Return a batch in pieces that fit into memory; results depend on it by rounding alone."""
     room = _CPU_ROOM if device == "cpu" else _GPU_SHARE * torch.cuda.get_device_properties(device).total_memory / 4
     # Of a token: logits, their softmax and its gradient; in a layer about 12 arrays of its width, 4 of the MLP's.
     token = 3 * vocabulary + config.layers * (12 * config.width + 4 * config.inner)
-    size = max(int(room / (members * context * token)), 1)
+    size = max(int(room / (context * token)), 1)
     return [slice(start, start + size) for start in range(0, sequences, size)]
 
 
@@ -60,48 +61,30 @@ def precision(device: str) -> Any:
 
 
 class Optimiser:
-    """AdamW for M models: each has its own moments and its own clipped gradient, as if it were alone."""
+    """AdamW, after clipping the gradient."""
 
     def __init__(self, weights: Weights, training: Training) -> None:
-        """Take parameters (M, ...); they become leaves that collect gradients."""
+        """Take parameters; they become leaves that collect gradients."""
         self.parameters = [p.requires_grad_() for p in weights.values()]
         self.training = training
         groups = [
-            {"params": [p for p in self.parameters if p.ndim > 2], "weight_decay": training.decay},
-            {"params": [p for p in self.parameters if p.ndim == 2], "weight_decay": 0.0},  # norms
+            {"params": [p for p in self.parameters if p.ndim > 1], "weight_decay": training.decay},
+            {"params": [p for p in self.parameters if p.ndim == 1], "weight_decay": 0.0},  # norms
         ]
         self._adam = torch.optim.AdamW(groups, lr=training.rate, betas=training.betas, fused=True)
 
     def step(self, rate: float) -> Tensor:
-        """Clip, move, forget the gradients; return their norms before, (M,)."""
-        gradients = [p.grad.flatten(1) for p in self.parameters]
-        norms = torch.stack([torch.linalg.vector_norm(g, dim=1) for g in gradients]).norm(dim=0)
-        factors = (self.training.clip / norms).clamp(max=1.0)
+        """Clip, move, forget the gradient; return its norm before."""
+        gradients = [p.grad for p in self.parameters]
+        norm = torch.stack([torch.linalg.vector_norm(g) for g in gradients]).norm()
+        factor = (self.training.clip / norm).clamp(max=1.0)
         for g in gradients:
-            g.mul_(factors[:, None])
+            g.mul_(factor)
         for group in self._adam.param_groups:
             group["lr"] = rate
         self._adam.step()
         self._adam.zero_grad(set_to_none=True)
-        return norms
-
-
-class Watch:
-    """Remembers the first step at which a model's loss or gradient was not finite."""
-
-    def __init__(self, members: int, device: str) -> None:
-        """Begin for M models."""
-        self._first = torch.full((members,), -1, dtype=torch.int64, device=device)
-
-    def see(self, step: int, losses: Tensor, norms: Tensor) -> None:
-        """Note the losses and the norms of a step, (M,), without waiting for them."""
-        bad = ~torch.isfinite(losses + norms) & (self._first < 0)
-        self._first = torch.where(bad, step, self._first)
-
-    def failed(self) -> dict[int, int]:
-        """Return the first bad step of every model that has one."""
-        first = self._first.cpu().numpy()
-        return {int(m): int(first[m]) for m in np.flatnonzero(first >= 0)}
+        return norm
 
 
 def failure(name: str, step: int) -> GemixError:
@@ -109,80 +92,71 @@ def failure(name: str, step: int) -> GemixError:
     return GemixError(f"{name}: the loss stopped being finite at step {step + 1}: a smaller learning rate may help")
 
 
+@kept_memory()
 def train(
     config: Config,
-    vocabulary: int,
     weights: Weights,
     training: Training,
-    batches: Sequence[Batches],
+    batches: Batches,
     budget: int,
-    device: str,
+    name: str,
     advance: Advance | None = None,
-) -> dict[int, int]:
-    """Train M models in place on `budget` tokens each.
+) -> None:
+    """Train a model in place.
 
     Args:
-        config: sizes of the models.
-        vocabulary: number of token ids.
-        weights: parameters (M, ...) on `device`; on return they are trained.
+        config: sizes of the model.
+        weights: parameters; on return they are trained.
         training: how.
-        batches: of each model.
+        batches: of the model.
         budget: tokens, rounded up to whole sequences.
-        device: of torch.
-        advance: called with the tokens of every step, of all models together.
+        name: of the training, in the error.
+        advance: called with the tokens of every step.
 
-    Returns:
-        Models that diverged, with the step at which they did; the others are not touched by that.
+    Raises:
+        GemixError: a loss or a gradient stopped being finite.
 
     """
-    members = len(batches)
+    device, vocabulary = device_of(weights), vocabulary_of(weights)
     sequences, steps = training.plan(budget)
-    optimiser, watch = Optimiser(weights, training), Watch(members, device)
+    optimiser = Optimiser(weights, training)
+    failed = torch.tensor(-1, device=device)  # the first step at which loss or gradient was not finite
     for step, n in enumerate(shares(sequences, steps)):
-        windows = to_device(np.stack([b.next(n)[0] for b in batches]), device)
-        losses = torch.zeros(members, device=device)
-        for piece in pieces(config, vocabulary, members, n, training.context, device):
+        windows = to_device(batches.next(n)[0], device)
+        loss = torch.zeros((), device=device)
+        for piece in pieces(config, vocabulary, n, training.context, device):
             with precision(device):
-                part = token_losses(config, weights, windows[:, piece]).sum((1, 2)) / (n * training.context)
-            part.sum().backward()  # of M models that share nothing: each gets its own gradient
-            losses += part.detach()
-        watch.see(step, losses, optimiser.step(rate_at(training, step, steps)))
-        if (step + 1) % _LOOK == 0 and len(watch.failed()) == members:
-            break
+                part = token_losses(config, weights, windows[piece]).sum() / (n * training.context)
+            part.backward()
+            loss += part.detach()
+        norm = optimiser.step(rate_at(training, step, steps))
+        failed = torch.where(~torch.isfinite(loss + norm) & (failed < 0), step, failed)
+        if ((step + 1) % _LOOK == 0 or step + 1 == steps) and (first := int(failed)) >= 0:
+            raise failure(name, first)
         if advance:
-            advance(members * n * training.context)
+            advance(n * training.context)
     for p in weights.values():
         p.requires_grad_(False)
-    return watch.failed()
 
 
-def evaluate(
-    config: Config,
-    vocabulary: int,
-    weights: Weights,
-    held_out: Sequence[Tokens],
-    end: int,
-    context: int,
-    device: str,
-) -> Floats:
-    """Return the mean loss of M models on V validation sets, (M, V) float64, in nats per token.
+@kept_memory()
+def evaluate(config: Config, weights: Weights, held_out: Sequence[Tokens], end: int, context: int) -> Floats:
+    """Return the mean loss of a model on V validation sets, (V,) float64, in nats per token.
 
     Every token is predicted once. A set is one stream, cut into chunks of `context` tokens; the first token of a chunk
     is predicted from the token before it alone, the last from `context` tokens. An end-of-text token stands before the
     first document.
 
     Args:
-        config: sizes of the models.
-        vocabulary: number of token ids.
-        weights: parameters (M, ...) on `device`.
+        config: sizes of the model.
+        weights: its parameters.
         held_out: V arrays of token ids, none empty.
         end: id of the end-of-text token.
         context: tokens of a chunk.
-        device: of torch.
 
     """
-    members = len(weights["model.norm.weight"])
-    out = np.zeros((members, len(held_out)))
+    device, vocabulary = device_of(weights), vocabulary_of(weights)
+    out = np.zeros(len(held_out))
     for v, tokens in enumerate(held_out):
         stream = np.concatenate([[end], tokens]).astype(np.int64)
         chunks = -(-len(tokens) // context)
@@ -190,11 +164,10 @@ def evaluate(
         padded[: len(stream)] = stream
         windows = np.lib.stride_tricks.sliding_window_view(padded, context + 1)[::context]
         real = (np.arange(chunks * context) < len(tokens)).reshape(chunks, context)
-        for piece in pieces(config, vocabulary, members, chunks, context, device):
-            part = to_device(windows[piece].copy(), device).expand(members, -1, -1)
+        for piece in pieces(config, vocabulary, chunks, context, device):
             with torch.no_grad(), precision(device):
-                losses = token_losses(config, weights, part)
+                losses = token_losses(config, weights, to_device(windows[piece].copy(), device))
             kept = to_device(real[piece].copy(), device)
-            out[:, v] += (losses.double() * kept).sum((1, 2)).cpu().numpy()
-        out[:, v] /= len(tokens)
+            out[v] += float((losses.double() * kept).sum())
+        out[v] /= len(tokens)
     return out

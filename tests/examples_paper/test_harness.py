@@ -3,7 +3,6 @@ import json
 import numpy as np
 import pytest
 import torch
-import typer
 from typer.testing import CliRunner
 
 pytest.importorskip("lm_eval")
@@ -13,19 +12,15 @@ from evaluate_data import QUESTIONS, write_checkpoint, write_tasks
 from tokenizers import Tokenizer
 from transformers import LlamaForCausalLM
 
-from gemix.cli import eval as cli_eval
-from gemix.evaluate import questions
-from gemix.evaluate.questions import suite_tasks
-from gemix.evaluate.results import read_results
-from gemix.evaluate.suite import SUITE
-
-app = typer.Typer()
-app.callback()(lambda: None)
-cli_eval.register(app)
+import score
+from nine_tasks import tasks
+from nine_tasks.results import read_results
+from nine_tasks.suite import SUITE
+from nine_tasks.tasks import suite_tasks
 
 
 def invoke(*arguments: object):
-    return CliRunner().invoke(app, ["eval", *map(str, arguments)])
+    return CliRunner().invoke(score.app, [*map(str, arguments)])
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +35,7 @@ def no_network(monkeypatch):
     def refuse(*_, **__):
         raise OSError("Name or service not known")
 
-    monkeypatch.setattr(questions.urllib.request, "urlopen", refuse)
+    monkeypatch.setattr(tasks.urllib.request, "urlopen", refuse)
 
 
 @pytest.fixture
@@ -171,7 +166,7 @@ def test_a_fetch_that_fails_is_not_called_a_missing_network(folder, monkeypatch)
     def gated(*_, **__):
         raise PermissionError("Dataset allenai/sciq is gated\nlog in")
 
-    monkeypatch.setattr(questions, "_reachable", lambda: True)
+    monkeypatch.setattr(tasks, "_reachable", lambda: True)
     monkeypatch.setattr(datasets, "load_dataset", gated)
     done = invoke(folder, "--task", "sciq")
     assert done.exit_code == 1

@@ -10,21 +10,21 @@ import torch
 from lm_eval.models.huggingface import HFLM
 from transformers import PreTrainedTokenizerFast
 
-from gemix.evaluate.checkpoint import Checkpoint
-from gemix.evaluate.questions import ClozeTask, first_line, offline, quiet
-from gemix.evaluate.results import Model, Results, Score, Settings, TaskResult, averages
-from gemix.evaluate.suite import METRICS, SUITE
-from gemix.runtime.errors import GemixError
+from nine_tasks.checkpoint import Checkpoint
+from nine_tasks.fault import Fault
+from nine_tasks.results import Model, Results, Score, Settings, TaskResult, averages
+from nine_tasks.suite import METRICS, SUITE
+from nine_tasks.tasks import ClozeTask, first_line, offline, quiet
 
 _SUITE = {task.name: task for task in SUITE}
-_PACKAGES = ("gemix", "lm-eval", "datasets", "tokenizers", "torch", "transformers")
+_PACKAGES = ("lm-eval", "datasets", "tokenizers", "torch", "transformers")
 
 
 def pick_device(device: str | None) -> str:
     """Return the device, or the best there is.
 
     Raises:
-        GemixError: torch has no such device here.
+        Fault: torch has no such device here.
 
     """
     if device is None:
@@ -32,7 +32,7 @@ def pick_device(device: str | None) -> str:
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise GemixError(f"no device {device!r} here: {first_line(error)}") from error
+        raise Fault(f"no device {device!r} here: {first_line(error)}") from error
     return device
 
 
@@ -42,11 +42,11 @@ def evaluate(checkpoint: Checkpoint, fingerprint: str, tasks: Sequence[ClozeTask
     Args:
         checkpoint: the model; no code of its folder is run.
         fingerprint: of the checkpoint.
-        tasks: of `gemix.evaluate.questions`.
+        tasks: of `nine_tasks.tasks`.
         settings: how.
 
     Raises:
-        GemixError: the checkpoint cannot be loaded, its tokenizer has tokens that it does not know, a choice is longer
+        Fault: the checkpoint cannot be loaded, its tokenizer has tokens that it does not know, a choice is longer
             than its context, or the device has too little memory.
 
     """
@@ -58,7 +58,7 @@ def evaluate(checkpoint: Checkpoint, fingerprint: str, tasks: Sequence[ClozeTask
             by_name = {task.task_name: task for task in tasks}
             answers = lm_eval.evaluate(model, {"tasks": by_name}, limit=settings.limit, log_samples=False)
         except torch.OutOfMemoryError as error:
-            raise GemixError(f"{settings.device} has too little memory: a smaller --batch-size") from error
+            raise Fault(f"{settings.device} has too little memory: a smaller --batch-size") from error
     results = [_task_result(task, answers) for task in tasks]
     groups, average = averages(results)
     return Results(
@@ -104,10 +104,10 @@ def _load(checkpoint: Checkpoint, settings: Settings) -> Any:
             use_safetensors=True,
         )
     except Exception as error:  # of many kinds, from three libraries
-        raise GemixError(f"cannot load {checkpoint.path}: {first_line(error)}") from error
+        raise Fault(f"cannot load {checkpoint.path}: {first_line(error)}") from error
     known = model.model.get_input_embeddings().num_embeddings
     if len(tokenizer) > known:
-        raise GemixError(f"{checkpoint.path}: its tokenizer has {len(tokenizer):,} tokens, the model knows {known:,}")
+        raise Fault(f"{checkpoint.path}: its tokenizer has {len(tokenizer):,} tokens, the model knows {known:,}")
     return model
 
 
@@ -118,7 +118,7 @@ def _check_lengths(model: Any, tasks: Sequence[ClozeTask], limit: int | None) ->
             for choice in task.doc_to_choice(doc):
                 # A token has one byte at least; one more for the space before the choice.
                 if len(choice.encode()) >= model.max_length <= len(model.tok_encode(choice)):
-                    raise GemixError(
+                    raise Fault(
                         f"{task.task_name}, question {number + 1}: a choice is too long for a model that reads "
                         f"{model.max_length:,} tokens"
                     )

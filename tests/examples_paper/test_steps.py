@@ -19,13 +19,15 @@ from safetensors.numpy import save_file
 from support import make_documents, write_jsonl
 from typer.testing import CliRunner
 
-from gemix.cli import app as cli
-from gemix.evaluate.task_file import read_task_file
+import score
+from gemix import cli
 from gemix.proxy.dataset import Contract, Part, part_path
 from gemix.proxy.transformer.config import PRESETS
 from gemix.run.settings import resolve
+from nine_tasks.asked import read_task_file
+from nine_tasks.checkpoint import read_checkpoint
 
-PAPER = Path(__file__).resolve().parents[1] / "examples" / "paper"
+PAPER = Path(__file__).resolve().parents[2] / "examples" / "paper"
 STEPS = sorted(path.name for path in PAPER.glob("[0-9]-*.sh"))
 PROGRAMS = ("gemix", "litgpt", "python")
 # Writes down its arguments in place of doing anything.
@@ -69,6 +71,12 @@ def command_of(arguments: list[str]) -> tuple[object, int]:
     return command, words
 
 
+def scored(lines: list[list[str]]) -> list[str]:
+    """Return the arguments of the one call of score.py."""
+    (found,) = (arguments for program, script, *arguments in lines if script == str(PAPER / "score.py"))
+    return found
+
+
 def has_dry_run(arguments: list[str]) -> bool:
     command, _ = command_of(arguments)
     return any("--dry-run" in parameter.opts for parameter in command.params)
@@ -89,14 +97,18 @@ def option(arguments: list[str], name: str) -> str:
 
 @pytest.mark.parametrize("which", ["commands", "small_commands"])
 def test_the_real_command_line_parses_every_command(which, request):
-    called = [line[1:] for line in request.getfixturevalue(which) if line[0] == "gemix"]
+    lines = request.getfixturevalue(which)
+    called = [line[1:] for line in lines if line[0] == "gemix"]
     names = {tuple(arguments[: command_of(arguments)[1]]) for arguments in called}
-    wanted = {("run",), ("stats",), ("report",), ("proxy", "prepare"), ("probe",), ("eval",)}
+    wanted = {("run",), ("stats",), ("report",), ("proxy", "prepare"), ("probe",)}
     assert names >= wanted | {("mix", name) for name in ("natural", "regmix", "doremi", "perf")}
     for arguments in called:
         command, words = command_of(arguments)
         command.callback = lambda **_: None
         command.main(arguments[words:], prog_name=" ".join(arguments[:words]), standalone_mode=False)
+    command = typer.main.get_command(score.app)
+    command.callback = lambda **_: None
+    command.main(scored(lines), prog_name="score.py", standalone_mode=False)
 
 
 def test_each_step_reads_what_an_earlier_one_wrote(commands):
@@ -104,7 +116,7 @@ def test_each_step_reads_what_an_earlier_one_wrote(commands):
     for program, *arguments in commands:
         words = command_of(arguments)[1] if program == "gemix" else 1
         by_name.setdefault(" ".join([program, *arguments[:words]]), []).append(arguments)
-    (run,), (prepare,), (evaluate,) = by_name["gemix run"], by_name["gemix proxy prepare"], by_name["gemix eval"]
+    (run,), (prepare,) = by_name["gemix run"], by_name["gemix proxy prepare"]
     assert option(prepare, "--labels") == f"{option(run, '--out')}/labels"
     for strategy in ("regmix", "doremi", "perf"):
         (mix,) = by_name[f"gemix mix {strategy}"]
@@ -119,7 +131,7 @@ def test_each_step_reads_what_an_earlier_one_wrote(commands):
         f"{path}/final" for path in exported
     ]
     models = [arguments[-1] for (program, script, *arguments) in commands if script.endswith("to_hf.py")]
-    assert evaluate[1:5] == models
+    assert scored(commands)[:4] == models
     assert len(models) == 4
 
 
@@ -160,13 +172,15 @@ def test_dry_runs_say_what_would_be_done_and_write_nothing(commands, stand_ins):
         done = CliRunner().invoke(cli.app, [*arguments, "--dry-run"])
         assert done.exit_code == 0, f"{' '.join(arguments)}\n{done.output}"
         said[" ".join(arguments[: command_of(arguments)[1]])] = done.output
+    done = CliRunner().invoke(score.app, [*scored(commands), "--dry-run"])
+    assert done.exit_code == 0, done.output
     assert sorted(stand_ins.rglob("*")) == before
     assert "1 input files" in said["run"]
     assert "balance: 5000.0" in said["run"]
     assert "578 runs of 1,000,000,000 tokens" in said["mix regmix"]
     assert "25 runs of 1,200,000,000 tokens" in said["mix perf"]
     assert "2 runs of 5,600,000,000 tokens" in said["mix doremi"]
-    assert "winogrande: Logic & linguistics, 5-shot" in said["eval"]
+    assert "winogrande: Logic & linguistics, 5-shot" in done.output
 
 
 def test_the_settings_are_the_papers():
@@ -227,8 +241,6 @@ def test_to_hf_gives_a_checkpoint_with_the_same_logits(tmp_path):
     tokens = torch.arange(10)[None]
     assert torch.equal(read(tokens).logits, model(tokens).logits)
     assert json.loads((tmp_path / "hf" / "config.json").read_text())["eos_token_id"] == 7
-    from gemix.evaluate.checkpoint import read_checkpoint
-
     assert read_checkpoint(tmp_path / "hf").parameters == sum(p.numel() for p in model.parameters())
 
 

@@ -1,16 +1,16 @@
 """results.json: what a checkpoint scored, task by task and as the averages of GEM's paper."""
 
+import json
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gemix.evaluate.suite import SUITE, Metric
-from gemix.runtime.atomic import write_json
-from gemix.runtime.errors import GemixError
-from gemix.runtime.records import read_record
+from nine_tasks.fault import Fault, first_fault, read_bytes
+from nine_tasks.suite import SUITE, Metric
 
 
 class Score(BaseModel):
@@ -99,7 +99,10 @@ def _mean(scores: Sequence[Score]) -> Score:
 
 def write_results(results: Results, path: Path) -> None:
     """Write results.json, whole or not at all."""
-    write_json(path, results.model_dump(mode="json"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tmp = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+    tmp.write_text(json.dumps(results.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n", "utf-8")
+    os.replace(tmp, path)
 
 
 def is_done(path: Path, blake2b: str, tasks: str, limit: int | None) -> bool:
@@ -109,7 +112,7 @@ def is_done(path: Path, blake2b: str, tasks: str, limit: int | None) -> bool:
     """
     try:
         results = read_results(path)
-    except GemixError:
+    except Fault:
         return False
     asked = (results.checkpoint.blake2b, results.settings.tasks, results.settings.limit)
     return asked == (blake2b, tasks, limit)
@@ -119,7 +122,10 @@ def read_results(path: Path) -> Results:
     """Read results.json.
 
     Raises:
-        GemixError: it is missing, damaged or of another kind.
+        Fault: it is missing, damaged or of another kind.
 
     """
-    return read_record(path, Results, "results of an evaluation")
+    try:
+        return Results.model_validate_json(read_bytes(path))
+    except ValidationError as error:
+        raise Fault(f"{path} is not results of an evaluation: {first_fault(error)}") from error

@@ -6,8 +6,8 @@ from safetensors.numpy import load_file, save_file
 pytest.importorskip("transformers")
 from evaluate_data import write_checkpoint
 
-from gemix.evaluate.checkpoint import read_checkpoint
-from gemix.runtime.errors import GemixError
+from nine_tasks.checkpoint import read_checkpoint
+from nine_tasks.fault import Fault
 
 
 @pytest.fixture
@@ -43,36 +43,36 @@ def test_weights_in_several_files_count_together(folder):
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
     assert read_checkpoint(folder).parameters == sum(tensor.size for tensor in tensors.values())
     (folder / "b.safetensors").unlink()
-    with pytest.raises(GemixError, match=r"not a whole checkpoint: b\.safetensors is missing"):
+    with pytest.raises(Fault, match=r"not a whole checkpoint: b\.safetensors is missing"):
         read_checkpoint(folder)
 
 
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
 def test_what_is_missing_is_named(folder, name):
     (folder / name).unlink()
-    with pytest.raises(GemixError, match=f"is not a checkpoint: it has no {name}"):
+    with pytest.raises(Fault, match=f"is not a checkpoint: it has no {name}"):
         read_checkpoint(folder)
 
 
 def test_a_pickle_is_not_opened(folder):
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(GemixError, match=r"pytorch_model\.bin may be a pickle"):
+    with pytest.raises(Fault, match=r"pytorch_model\.bin may be a pickle"):
         read_checkpoint(folder)
 
 
 def test_other_things_are_no_checkpoints(folder, tmp_path):
-    with pytest.raises(GemixError, match="there is no such folder"):
+    with pytest.raises(Fault, match="there is no such folder"):
         read_checkpoint(tmp_path / "none")
     (folder / "config.json").write_text("{")
-    with pytest.raises(GemixError, match=r"config\.json is damaged"):
+    with pytest.raises(Fault, match=r"config\.json is damaged"):
         read_checkpoint(folder)
     (folder / "config.json").write_text("{}")
-    with pytest.raises(GemixError, match="names no model_type"):
+    with pytest.raises(Fault, match="names no model_type"):
         read_checkpoint(folder)
 
 
 def test_damaged_weights_are_named(folder):
     data = (folder / "model.safetensors").read_bytes()
     (folder / "model.safetensors").write_bytes(data[: len(data) // 2])
-    with pytest.raises(GemixError, match=r"model\.safetensors is damaged"):
+    with pytest.raises(Fault, match=r"model\.safetensors is damaged"):
         read_checkpoint(folder)

@@ -2,10 +2,10 @@ import math
 
 import pytest
 
-from gemix.evaluate.results import Model, Results, Score, Settings, TaskResult, averages, is_done, read_results
-from gemix.evaluate.results import write_results as write
-from gemix.evaluate.suite import SUITE
-from gemix.runtime.errors import GemixError
+from nine_tasks.fault import Fault
+from nine_tasks.results import Model, Results, Score, Settings, TaskResult, averages, is_done, read_results
+from nine_tasks.results import write_results as write
+from nine_tasks.suite import SUITE
 
 
 def result(task, value, error=0.01):
@@ -48,7 +48,7 @@ def test_results_come_back_and_belong_to_a_checkpoint_and_questions(tmp_path):
         tasks=tasks,
         groups=groups,
         average=average,
-        versions={"gemix": "0"},
+        versions={"lm-eval": "0"},
     )
     path = tmp_path / "results.json"
     assert not is_done(path, "ab", "cd", None)
@@ -58,5 +58,5 @@ def test_results_come_back_and_belong_to_a_checkpoint_and_questions(tmp_path):
     for other in (("xx", "cd", None), ("ab", "xx", None), ("ab", "cd", 5)):
         assert not is_done(path, *other)
     path.write_text(path.read_text().replace('"schema_version": 1', '"schema_version": 2'))
-    with pytest.raises(GemixError, match=r"schema_version"):
+    with pytest.raises(Fault, match=r"schema_version"):
         read_results(path)

@@ -14,9 +14,9 @@ import lm_eval.tasks
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.tasks import TaskManager
 
-from gemix.evaluate.suite import METRICS, SHOTS, SuiteTask
-from gemix.evaluate.task_file import Question
-from gemix.runtime.errors import GemixError
+from nine_tasks.asked import Question
+from nine_tasks.fault import Fault
+from nine_tasks.suite import METRICS, SHOTS, SuiteTask
 
 _SECONDS = 5.0  # for the network to answer
 
@@ -43,7 +43,7 @@ def suite_tasks(tasks: Sequence[SuiteTask]) -> list[ClozeTask]:
     """Return tasks of the suite with their data, from the cache of `datasets` or from the network.
 
     Raises:
-        GemixError: data are neither here nor to be had.
+        Fault: data are neither here nor to be had.
 
     """
     if not tasks:
@@ -55,12 +55,12 @@ def suite_tasks(tasks: Sequence[SuiteTask]) -> list[ClozeTask]:
     with quiet(), offline(not reachable):
         for task in tasks:
             try:
-                found += manager.load([{"group": "gemix", "task": [_config(task)]}])["tasks"].values()
+                found += manager.load([{"group": "asked", "task": [_config(task)]}])["tasks"].values()
             except (OSError, datasets.exceptions.DatasetsError) as error:
                 what = f"the questions of {task.name} ({manager.task_index[task.name].cfg['dataset_path']})"
                 if reachable:
-                    raise GemixError(f"cannot get {what}: {first_line(error)}") from error
-                raise GemixError(
+                    raise Fault(f"cannot get {what}: {first_line(error)}") from error
+                raise Fault(
                     f"{what} are not on this machine and {hub.ENDPOINT} cannot be reached: evaluate once with a "
                     "network, or ask questions of your own with --task-file"
                 ) from error

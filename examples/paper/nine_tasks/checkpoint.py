@@ -9,8 +9,7 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-from gemix.runtime.errors import GemixError
-from gemix.runtime.fingerprint import content_hash
+from nine_tasks.fault import Fault, read_bytes
 
 _INDEX = "model.safetensors.index.json"
 
@@ -36,10 +35,10 @@ class Checkpoint:
 
     def fingerprint(self) -> str:
         """Return the blake2b-256 hash, in hex, of the files that decide its answers; reads all of them."""
-        files = [self.path / "config.json", self.path / "tokenizer.json", *self.weights]
         digest = hashlib.blake2b(digest_size=32)
-        for file in files:
-            digest.update(f"{file.name} {content_hash(file)}\n".encode())
+        for path in (self.path / "config.json", self.path / "tokenizer.json", *self.weights):
+            with open(path, "rb") as file:
+                digest.update(f"{path.name} {hashlib.file_digest(file, hashlib.blake2b).hexdigest()}\n".encode())
         return digest.hexdigest()
 
 
@@ -47,18 +46,18 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """Look at a folder; of the weights only the headers are read.
 
     Raises:
-        GemixError: it is no checkpoint: a file is missing or damaged, or its weights are a pickle.
+        Fault: it is no checkpoint: a file is missing or damaged, or its weights are a pickle.
 
     """
     if not path.is_dir():
-        raise GemixError(f"{path} is not a checkpoint: there is no such folder")
+        raise Fault(f"{path} is not a checkpoint: there is no such folder")
     for name in ("config.json", "tokenizer.json"):
         if not (path / name).exists():
-            raise GemixError(f"{path} is not a checkpoint: it has no {name}")
+            raise Fault(f"{path} is not a checkpoint: it has no {name}")
     config = _json(path / "config.json")
     model_type = config.get("model_type")
     if not isinstance(model_type, str):
-        raise GemixError(f"{path / 'config.json'} names no model_type")
+        raise Fault(f"{path / 'config.json'} names no model_type")
     end = config.get("eos_token_id")
     end = end[0] if isinstance(end, list) and end else end
     weights = _weights(path)
@@ -71,14 +70,14 @@ def _weights(path: Path) -> tuple[Path, ...]:
     if not (path / _INDEX).exists():
         pickles = sorted(path.glob("*.bin")) + sorted(path.glob("*.pt"))
         more = f"; {pickles[0].name} may be a pickle, which can run code: save it as safetensors" if pickles else ""
-        raise GemixError(f"{path} is not a checkpoint: it has no model.safetensors{more}")
+        raise Fault(f"{path} is not a checkpoint: it has no model.safetensors{more}")
     shards = _json(path / _INDEX).get("weight_map")
     if not isinstance(shards, dict) or not shards:
-        raise GemixError(f"{path / _INDEX} has no weight_map")
+        raise Fault(f"{path / _INDEX} has no weight_map")
     names = sorted({str(name) for name in shards.values()})
     for name in names:
         if Path(name).name != name or not (path / name).exists():
-            raise GemixError(f"{path} is not a whole checkpoint: {name} is missing")
+            raise Fault(f"{path} is not a whole checkpoint: {name} is missing")
     return tuple(path / name for name in names)
 
 
@@ -87,16 +86,14 @@ def _numbers(weights: Path) -> int:
         with safe_open(weights, "np") as tensors:
             return sum(math.prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise GemixError(f"{weights} is damaged: {error}") from error
+        raise Fault(f"{weights} is damaged: {error}") from error
 
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_bytes())
-    except OSError as error:
-        raise GemixError(f"cannot read {path}: {error.strerror or error}") from error
+        value = json.loads(read_bytes(path))
     except ValueError as error:
-        raise GemixError(f"{path} is damaged: {error}") from error
+        raise Fault(f"{path} is damaged: {error}") from error
     if not isinstance(value, dict):
-        raise GemixError(f"{path} is damaged: not an object")
+        raise Fault(f"{path} is damaged: not an object")
     return value

@@ -1,10 +1,9 @@
 import pytest
 from evaluate_data import QUESTIONS, write_tasks
 
-from gemix.evaluate.asked import choose
-from gemix.evaluate.suite import SUITE
-from gemix.evaluate.task_file import read_task_file
-from gemix.runtime.errors import GemixError
+from nine_tasks.asked import choose, read_task_file
+from nine_tasks.fault import Fault
+from nine_tasks.suite import SUITE
 
 
 def test_questions_examples_and_keys_of_others_are_read(tmp_path):
@@ -34,32 +33,32 @@ def test_questions_examples_and_keys_of_others_are_read(tmp_path):
 def test_a_malformed_row_is_named(tmp_path, row, message):
     path = write_tasks(tmp_path / "mine.jsonl", QUESTIONS[:1])
     path.write_text(path.read_text() + row + "\n")
-    with pytest.raises(GemixError, match=r"mine\.jsonl, ") as error:
+    with pytest.raises(Fault, match=r"mine\.jsonl, ") as error:
         read_task_file(path)
     assert message in str(error.value)
 
 
 def test_bytes_that_are_no_text_are_named(tmp_path):
     (tmp_path / "mine.jsonl").write_bytes(b'{"question": "\xff", "choices": ["b", "c"], "answer": 0}\n')
-    with pytest.raises(GemixError, match="row 1: Invalid JSON"):
+    with pytest.raises(Fault, match="row 1: Invalid JSON"):
         read_task_file(tmp_path / "mine.jsonl")
 
 
 def test_many_malformed_rows_are_counted(tmp_path):
     path = tmp_path / "mine.jsonl"
     path.write_text("{}\n" * 14)
-    with pytest.raises(GemixError, match=r"row 10: .*\n  and 4 more"):
+    with pytest.raises(Fault, match=r"row 10: .*\n  and 4 more"):
         read_task_file(path)
 
 
 @pytest.mark.parametrize("rows", [[], QUESTIONS[:1]])
 def test_a_file_without_questions_is_refused(tmp_path, rows):
-    with pytest.raises(GemixError, match="has no questions"):
+    with pytest.raises(Fault, match="has no questions"):
         read_task_file(write_tasks(tmp_path / "mine.jsonl", rows))
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(GemixError, match=r"cannot read .*none\.jsonl: No such file"):
+    with pytest.raises(Fault, match=r"cannot read .*none\.jsonl: No such file"):
         read_task_file(tmp_path / "none.jsonl")
 
 
@@ -69,9 +68,9 @@ def test_what_is_asked(tmp_path):
     assert [task.name for task in choose(["piqa", "sciq"], []).suite] == ["sciq", "piqa"]
     assert choose([], [path]).suite == ()
     assert [task.name for task in choose(["copa"], [path]).suite] == ["copa"]
-    with pytest.raises(GemixError, match="no task 'boolq'; there are arc_challenge"):
+    with pytest.raises(Fault, match="no task 'boolq'; there are arc_challenge"):
         choose(["boolq"], [])
-    with pytest.raises(GemixError, match=r"there is another task 'mine'"):
+    with pytest.raises(Fault, match=r"there is another task 'mine'"):
         choose([], [path, path])
 
 

@@ -1,1 +1,0 @@
-"""What a trained model knows: multiple-choice questions, scored by lm-evaluation-harness."""
