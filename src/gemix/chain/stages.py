@@ -251,7 +251,8 @@ def name_stage(ledger: Ledger, config: RunConfig) -> Stage:
     """Return what the taxonomy depends on."""
     chosen = _pick(config, "representatives", "representatives_by", "seed", "llm_model")
     inputs = ledger.output_hashes("embed") | ledger.output_hashes("fit")
-    return Stage("name", chosen, inputs, ["taxonomy.json", "taxonomy.md", "audit.parquet"])
+    # taxonomy.md shows people's edits, too (`gemix.taxonomy.edits.refresh`): a new edit is no reason to name again.
+    return Stage("name", chosen, inputs, ["taxonomy.json", "audit.parquet"])
 
 
 def distill_stage(ledger: Ledger, config: RunConfig, shards: list[Shard]) -> Stage:
