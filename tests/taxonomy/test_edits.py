@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemix.runtime.errors import GemixError
@@ -273,6 +273,7 @@ def _allowed(text: str) -> bool:
     return True
 
 
+@settings(max_examples=40)  # each writes up to twelve files to the disk
 @given(
     steps=st.lists(
         st.tuples(

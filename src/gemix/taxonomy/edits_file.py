@@ -77,7 +77,7 @@ class Edits:
             GemixError: a field is unknown, or a value is not allowed.
 
         """
-        checked = {key: check_value(key, value, "") for key, value in change.items()}
+        checked: dict[str, Any] = {key: check_value(key, value, "") for key, value in change.items()}
         return replace(self, domains={**self.domains, id: replace(self.domains.get(id, Edit()), line=0, **checked)})
 
 
@@ -200,8 +200,8 @@ def compose(text: str, path: Path) -> yaml.Node | None:
         return yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line = f", line {mark.line + 1}" if mark else ""
-        raise GemixError(f"{path}{line}: not YAML: {error.problem or error.context}") from None
+        where = f"{path}, line {mark.line + 1}" if mark else str(path)
+        raise GemixError(f"{where}: not YAML: {error.problem or error.context}") from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise GemixError(f"{path}, line {line}: not YAML: the character U+{ord(text[error.position]):04X}") from None
@@ -229,7 +229,8 @@ def _edit(key: yaml.Node, node: yaml.Node, path: Path, what: str, was: bool = Fa
         elif name == "exclude":
             truth = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
             said = _text(value, path, f"{what}: exclude")
-            found[name] = check_value(name, said if value.style else truth.get(said.casefold(), said), where)
+            quoted = isinstance(value, yaml.ScalarNode) and value.style
+            found[name] = check_value(name, said if quoted else truth.get(said.casefold(), said), where)
         else:
             found[name] = check_value(name, _text(value, path, f"{what}: the {name}"), where)
     return Edit(**found, line=key.start_mark.line + 1)

@@ -228,7 +228,7 @@ def _set_field(text: str, path: Path, id: int, field: str, said: Mapping[str, st
         return text[:at] + _block({field: value}, column) + text[at:]
     old = found[1]
     end = old.end_mark.index
-    if old.style in ("|", ">"):
+    if isinstance(old, yaml.ScalarNode) and old.style in ("|", ">"):
         end = text.rfind("\n", 0, end)
     return text[: old.start_mark.index] + _scalar(value) + text[end:]
 
