@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 from gemix.chain.run import Facts, Run
 from gemix.run.ledger import Stage
 from gemix.run.partition import Assignment, save_assignment
-from gemix.runtime.atomic import write_json
+from gemix.runtime.atomic import atomic_path, write_json
 from gemix.runtime.errors import GemixError
-from gemix.runtime.progress import progress
+from gemix.runtime.fingerprint import content_hash
+from gemix.runtime.progress import progress, say
 
 if TYPE_CHECKING:
     from gemix.sphere import GEM
@@ -57,7 +59,9 @@ def _fit(run: Run) -> Facts:
         model.fit(X, sample_weight=weights)
     model.save(run.paths.teacher)
     write_json(run.paths.teacher / "trace.json", {"phases": phases})
-    save_assignment(run.paths.partition, documents, Assignment(model.labels_, _confidence(model, X)))
+    with atomic_path(run.paths.partition) as new:
+        save_assignment(new, documents, Assignment(model.labels_, _confidence(model, X)))
+        _carry_edits(run, new)
     masses = metrics.masses(model.labels_, config.clusters, weights)
     return {
         "balance": model.balance_ if np.isfinite(model.balance_) else "inf",
@@ -68,6 +72,28 @@ def _fit(run: Run) -> Facts:
         "smallest_to_uniform": metrics.smallest_to_uniform(masses),
         "largest_to_uniform": metrics.largest_to_uniform(masses),
     }
+
+
+def _carry_edits(run: Run, new: Path) -> None:
+    """Carry what people said of the domains of the partition that `new` is about to replace."""
+    from gemix.taxonomy.carry import carry_file
+    from gemix.taxonomy.edits import edits_path
+    from gemix.taxonomy.model import load_taxonomy
+
+    path, old = edits_path(run.paths.root), run.paths.partition
+    if not path.exists() or not old.exists():
+        return
+    columns = ["shard", "row", "domain"]
+    notes = carry_file(
+        path,
+        pq.read_table(old, columns=columns),
+        pq.read_table(new, columns=columns),
+        old_teacher=content_hash(old),
+        teacher=content_hash(new),
+        names=load_taxonomy(run.paths.root).names if (run.paths.root / "taxonomy.json").exists() else (),
+    )
+    for note in notes:
+        say(note)
 
 
 def _confidence(model: "GEM", X: NDArray[np.floating]) -> NDArray[np.float32]:

@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from gemix.chain.names import show_names
 from gemix.chain.run import Run
 from gemix.mix.partition import FILE_NAME
+from gemix.run.folder import RunFolder
 from gemix.run.ledger import Stage, timed
 from gemix.runtime.progress import say
 
@@ -53,4 +55,6 @@ def write_table(totals: "Totals", student: Path, labels: Path) -> Path:
 
     path = (labels.parent if (labels.parent / "run.json").exists() else labels) / FILE_NAME
     write_domains(totals, read_names(student), path, partition_of(student))
+    if path.parent != labels and student.absolute() == RunFolder(path.parent).student.absolute():
+        show_names(RunFolder(path.parent))  # what people excluded, too
     return path

@@ -28,12 +28,21 @@ def name(run: Run) -> None:
 
 def _name(run: Run) -> Facts:
     from gemix.taxonomy import build_taxonomy
+    from gemix.taxonomy.edits import edits_path, read_edits
 
     namer = _namer(run)
     documents, vectors = run.paths.read_seed()
     labels = run.paths.read_assignment(documents).domains
+    given = [edit.name for edit in read_edits(edits_path(run.paths.root)).domains.values() if edit.name]
     taxonomy = build_taxonomy(
-        documents, vectors, run.paths.read_teacher(), run.paths.root, labels=labels, namer=namer, **_options(run)
+        documents,
+        vectors,
+        run.paths.read_teacher(),
+        run.paths.root,
+        labels=labels,
+        namer=namer,
+        taken=given,
+        **_options(run),
     )
     show_names(run.paths)
     facts: Facts = {"domains": taxonomy.names}

@@ -1,38 +1,46 @@
-"""Names are shown in many files and join nothing: here they are put into all of them at once."""
+"""Names are shown in many files and join nothing: here those of now, people's edits included, are put into all of them.
+
+A change of a name touches no file that a stage depends on, so nothing is computed again for it.
+"""
 
 from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from gemix.mix.partition import read_partition, write_partition
 from gemix.run.folder import RunFolder
 from gemix.runtime.atomic import write_text
 from gemix.runtime.errors import GemixError
-from gemix.taxonomy.model import Taxonomy, load_taxonomy
-from gemix.taxonomy.writer import to_markdown
+from gemix.taxonomy.edits import named_taxonomy
+from gemix.taxonomy.model import Taxonomy
 
 
-def show_names(paths: RunFolder) -> Taxonomy:
-    """Put the domains' names as they are now into taxonomy.md, and into student and domains.csv where these are there.
+def show_names(paths: RunFolder) -> None:
+    """Put the domains as people see them into taxonomy.md, and into student and domains.csv where these are there.
 
     Raises:
-        GemixError: the taxonomy cannot be read, or a file cannot be written.
+        GemixError: taxonomy or edits cannot be read, or a file cannot be written.
 
     """
     from gemix.student.names import write_names
+    from gemix.taxonomy.writer import to_markdown
 
-    taxonomy = load_taxonomy(paths.root)
+    taxonomy = named_taxonomy(paths.root)
     write_text(paths.root / "taxonomy.md", to_markdown(taxonomy))
     if (paths.student / "config.json").exists():
         write_names(paths.student, taxonomy.names)
     if paths.domains.exists():
-        _rename(paths.domains, taxonomy)
-    return taxonomy
+        _show(taxonomy, paths.domains)
 
 
-def _rename(path: Path, taxonomy: Taxonomy) -> None:
+def _show(taxonomy: Taxonomy, path: Path) -> None:
     try:
         table = read_partition(path)
     except ValueError as error:
         raise GemixError(str(error)) from error
-    if len(table.keys) == len(taxonomy.domains):  # else it is of an earlier teacher, and labelling will replace it
-        write_text(path, write_partition(replace(table, titles=taxonomy.names)))
+    if len(table.keys) != len(taxonomy.domains):
+        return  # it is of an earlier teacher, and labelling will replace it
+    excluded = np.array([domain.excluded for domain in taxonomy.domains])
+    cap = np.where(excluded, 0.0, np.where(table.cap == 0, 1.0, table.cap))
+    write_text(path, write_partition(replace(table, titles=taxonomy.names, cap=cap)))

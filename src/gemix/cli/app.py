@@ -17,6 +17,7 @@ from gemix.cli import report as cli_report
 from gemix.cli import stats as cli_stats
 from gemix.cli import sweep as cli_sweep
 from gemix.cli import taxonomy as cli_taxonomy
+from gemix.cli import taxonomy_edits as cli_taxonomy_edits
 from gemix.cli.command import command
 from gemix.cli.options import (
     Balance,
@@ -280,6 +281,7 @@ app.command()(command(ValueError, extra="train")(cli_sweep.sweep))
 app.command()(command(ValueError, extra="proxy")(cli_probe.probe))
 app.command()(command(ValueError, extra="train")(cli_taxonomy.cut))
 cli_report.register(app)
+app.add_typer(cli_taxonomy_edits.app, name="taxonomy")
 app.add_typer(cli_mix.app, name="mix")
 app.add_typer(cli_proxy.app, name="proxy")
 app.command()(command()(cli_export.export))

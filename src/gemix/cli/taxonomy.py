@@ -41,13 +41,13 @@ def cut(
     from gemix.mix.partition import read_partition, write_partition
     from gemix.run.folder import RunFolder
     from gemix.runtime.atomic import write_text
-    from gemix.taxonomy import load_taxonomy
+    from gemix.taxonomy.edits import named_taxonomy
 
     source = domains or RunFolder(run).domains
     if domains is None and not source.exists():
         raise GemixError(f"{source} is not there: `gemix run` makes it, or give the one of your labels by --domains")
     partition = read_partition(source)
-    taxonomy = load_taxonomy(run)
+    taxonomy = named_taxonomy(run)
     owners = _owners(taxonomy, nodes, run)
     strangers = sorted(set(partition.keys) ^ {domain_key(k) for k in range(len(owners))})
     if strangers:

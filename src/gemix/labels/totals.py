@@ -1,6 +1,6 @@
 """Totals of a labelled corpus: sums of markers, never a recount."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -136,16 +136,13 @@ def sidecar_names(out: Path) -> list[str]:
     return sorted(name.removesuffix(".parquet") for name in visible)
 
 
-def domain_table(
-    totals: Totals, names: Sequence[str], identity: str | None = None, excluded: Collection[int] = ()
-) -> Partition:
+def domain_table(totals: Totals, names: Sequence[str], identity: str | None = None) -> Partition:
     """Return the domains as a table to mix, in the order of their numbers.
 
     Args:
         totals: of the labelled corpus.
         names: of its K domains, for people.
         identity: fingerprint of what gave the domains their numbers.
-        excluded: numbers of the domains that no mixture may use.
 
     Raises:
         GemixError: `names` has not one name per domain.
@@ -159,7 +156,7 @@ def domain_table(
         np.array(totals.documents, np.int64),
         np.array(totals.tokens, np.int64),
         np.zeros(k),
-        np.array([0.0 if number in excluded else 1.0 for number in range(k)]),
+        np.ones(k),
         list(names),
         np.array(totals.bytes, np.int64) if totals.bytes else None,
         totals.settings.get("counter"),

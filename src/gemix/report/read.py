@@ -70,14 +70,14 @@ def taxonomy(run: Path) -> "Taxonomy":
 
     """
     # The base install labels and prints tables without what the taxonomy is made with.
-    from gemix.taxonomy.model import load_taxonomy
+    from gemix.taxonomy.edits import named_taxonomy
 
     records = stages(run)
     if "name" not in records:
         raise GemixError(f"{run} has no named domains yet: run `gemix name {run}` or `gemix run` first")
     if not follows(records, "name", "fit"):
         raise GemixError(f"{run}/taxonomy.json describes an earlier teacher: run `gemix name {run}` again")
-    return load_taxonomy(run)
+    return named_taxonomy(run)
 
 
 def has_labels(run: Path) -> bool:

@@ -8,7 +8,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from gemix.runtime.atomic import atomic_path
 from gemix.runtime.errors import GemixError
 
 SCHEMA: Final = pa.schema(
@@ -36,17 +35,11 @@ class Assignment(NamedTuple):
 
 
 def save_assignment(path: Path, documents: pa.Table, assignment: Assignment) -> None:
-    """Write the domains of documents, which are named by the columns shard, row and id, in their order.
-
-    Raises:
-        GemixError: the file cannot be written.
-
-    """
+    """Write the domains of documents, which are named by the columns shard, row and id, in their order."""
     table = documents.select(["shard", "row", "id"])
     table = table.append_column("domain", pa.array(assignment.domains, pa.int32()))
     table = table.append_column("confidence", pa.array(assignment.confidence, pa.float32()))
-    with atomic_path(path) as tmp:
-        pq.write_table(table.cast(SCHEMA), tmp, compression="zstd")
+    pq.write_table(table.cast(SCHEMA), path, compression="zstd")
 
 
 def load_assignment(path: Path, documents: pa.Table | None = None) -> Assignment:

@@ -1,5 +1,6 @@
 """From documents, their vectors and a teacher to named domains and a named tree over them."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +30,7 @@ def build_taxonomy(
     seed: int = 0,
     namer: LLMNamer | None = None,
     labels: NDArray[np.int32] | None = None,
+    taken: Collection[str] = (),
 ) -> Taxonomy:
     """Describe and name every domain of the teacher and write taxonomy.json, taxonomy.md and audit.parquet.
 
@@ -41,6 +43,7 @@ def build_taxonomy(
         representatives: how many a domain at most.
         seed: seed of mode "random".
         labels: the domain of every document, (n,); None: as the teacher says.
+        taken: names that no domain may get: people gave them to others.
         namer: asks a language model for names; `namer.failed` then holds what it has no answer for. None: keywords.
 
     Raises:
@@ -49,20 +52,22 @@ def build_taxonomy(
 
     """
     found = survey(documents, X, model, mode=mode, representatives=representatives, seed=seed, labels=labels)
-    names = name_everything(found, namer)
+    names = name_everything(found, namer, taken)
     taxonomy = _taxonomy(found, names)
     write_taxonomy(taxonomy, out, [naming.prompt for naming in names])
     return taxonomy
 
 
-def name_everything(found: Survey, namer: LLMNamer | None) -> list[Naming]:
+def name_everything(found: Survey, namer: LLMNamer | None, given: Collection[str] = ()) -> list[Naming]:
     """Return the names of all domains, then those of all inner nodes, no two equal.
 
     The language model names the domains and the nodes that cuts of a readable size show (see `readable_nodes`), at
     most 30; keywords name the others, and the root is called "all".
     """
     leaves, chosen = found.leaves, readable_nodes(found.merges)
-    taken: dict[str, Other] = {} if leaves == 1 else {ROOT_NAME: Other(ROOT_NAME, ())}
+    taken = {name: Other(name, ()) for name in given}
+    if leaves > 1:
+        taken[ROOT_NAME] = Other(ROOT_NAME, ())
     names = name_subjects(found.domains(), leaves, taken, namer, range(leaves))
     nodes = found.nodes([names[k].name for k in range(leaves)], chosen)
     names |= name_subjects(nodes, leaves, taken, namer, chosen)

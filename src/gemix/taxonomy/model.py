@@ -11,6 +11,7 @@ Mode = Literal["gis", "random", "confidence", "centre"]
 
 FILE_NAME: Final = "taxonomy.json"
 KEYWORDS: Final = "keywords"  # who made a name without a language model
+PERSON: Final = "person"  # who made a name that stands in taxonomy-edits.yaml
 
 
 class _Record(BaseModel):
@@ -32,7 +33,7 @@ class _Named(_Record):
         name: unique among domains and nodes.
         keywords: heaviest first.
         description, belongs, excludes: a sentence each, of a language model; None where keywords made the name.
-        named_by: "keywords" or "llm:<model>".
+        named_by: "keywords", "llm:<model>", or "person" where `gemix.taxonomy.edits` gave the name.
         documents, tokens: how much of the seed sample is in it.
 
     """
@@ -57,6 +58,7 @@ class Domain(_Named):
         kappa: concentration of the teacher's component.
         cohesion: mean cosine of the domain's documents to its mean direction; None for a domain without documents.
         representatives: most typical first.
+        excluded: a person left it out of mixtures; never so in taxonomy.json, which holds what the name stage found.
 
     """
 
@@ -64,6 +66,7 @@ class Domain(_Named):
     kappa: float
     cohesion: float | None
     representatives: list[Representative]
+    excluded: bool = False
 
 
 class Node(_Named):

@@ -43,7 +43,7 @@ def write_taxonomy(taxonomy: Taxonomy, out: Path, prompts: Sequence[str | None])
     write_text(out / "taxonomy.md", to_markdown(taxonomy))
     with atomic_path(out / "audit.parquet") as tmp:
         pq.write_table(_audit(taxonomy, prompts), tmp, compression="zstd")
-    write_json(out / FILE_NAME, taxonomy.model_dump())
+    write_json(out / FILE_NAME, taxonomy.model_dump(exclude={"domains": {"__all__": {"excluded"}}}))
 
 
 def to_markdown(taxonomy: Taxonomy) -> str:
@@ -60,7 +60,7 @@ def to_markdown(taxonomy: Taxonomy) -> str:
     lines += [_row(domain) for domain in taxonomy.domains]
     lines += _groups(taxonomy)
     for domain in taxonomy.domains:
-        lines += ["", f"## {domain.id}. {escape(domain.name)}", "", *_sentences(domain)]
+        lines += ["", f"## {domain.id}. {_name(domain)}", "", *_sentences(domain)]
         lines += [f"Keywords: {_keywords(domain) or 'none'}", ""]
         lines += [
             f"{rank}. **{escape(shown.id)}** ({shown.gis:.1f}): {escape(shown.excerpt)}"
@@ -77,9 +77,13 @@ def escape(text: str) -> str:
 def _row(domain: Domain) -> str:
     cohesion = "" if domain.cohesion is None else f"{domain.cohesion:.3f}"
     return (
-        f"| {domain.id} | {escape(domain.name)} | {domain.share:.2%} | {domain.documents:,} | {domain.tokens:,} "
+        f"| {domain.id} | {_name(domain)} | {domain.share:.2%} | {domain.documents:,} | {domain.tokens:,} "
         f"| {domain.kappa:,.0f} | {cohesion} | {_keywords(domain)} |"
     )
+
+
+def _name(domain: Domain) -> str:
+    return escape(domain.name) + (" (excluded)" if domain.excluded else "")
 
 
 def _keywords(domain: Domain) -> str:
