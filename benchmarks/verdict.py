@@ -4,9 +4,9 @@
 
 Tables of noise (normal, Student's t of 3 degrees; one or three repeats), and tables of six families of truths with
 noise of 0.1 to 2 standard deviations of the signal; natural is optimal in one of them, where every departure is wrong.
-Runs are drawn around natural. Achievable is the truth's best over the whole simplex, not over the runs' region; captured
-is a table's gain over it, clipped to -1 .. 1, 0 where the answer is natural; means are over the families in which
-there is something to gain. Beside it: the argmax of the gp's mean over the whole box.
+Runs are drawn around natural. Achievable is the truth's best over the whole simplex, not over the runs' region;
+captured is a table's gain over it, clipped to -1 .. 1, 0 where the answer is natural; means are over the families in
+which there is something to gain. Beside it: the argmax of the gp's mean over the whole box.
 RegMix's tables (17 domains, 13 losses and their mean): natural is the mean of the training mixtures; the truth is a
 random forest on all runs of the size.
 """
@@ -56,7 +56,7 @@ def pairs(k: int, rng: np.random.Generator) -> Truth:
 
 
 def process(k: int, rng: np.random.Generator) -> Truth:
-    """A smooth random function of sqrt(w): random Fourier features of a Gaussian kernel."""
+    """Return a smooth random function of sqrt(w): random Fourier features of a Gaussian kernel."""
     frequencies, phase = rng.normal(size=(k, 256)) / rng.uniform(0.4, 1.2), rng.uniform(0, 2 * np.pi, 256)
     c = rng.normal(size=256) * np.sqrt(2 / 256)
     return lambda w: np.cos(np.sqrt(w) @ frequencies + phase) @ c
@@ -257,9 +257,9 @@ def main() -> None:
     command = f"--tables {tables} --noise {noise} --subsets {subsets} --seed {arguments.seed}"
     lines = ["# When to leave natural", "", "```sh", f"python benchmarks/verdict.py {command}", "```", ""]
     lines += [
-        "In a cell: departures of noise tables; departures where natural is optimal (all wrong); departures of the other "
-        "tables; of these truly better; captured, behind the bar by the argmax of the gp's mean over the whole box "
-        "(the first table of each family).",
+        "In a cell: departures of noise tables; departures where natural is optimal (all wrong); departures of the "
+        "other tables; of these truly better; captured, behind the bar by the argmax of the gp's mean over the whole "
+        "box (the first table of each family).",
         "",
     ]
     if arguments.regmix:

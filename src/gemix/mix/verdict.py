@@ -175,9 +175,8 @@ def decide(
         gain, sd = evidence.process.gain(found[None])
         if gain[0] > max(z * sd[0], LEAST_GAIN):
             chosen = _proposal(evidence, found)
-            return Decision(
-                "better", "the interval of the gain is above 0", found, home, chosen, region, evidence, box, seed
-            )
+            reason = f"the runs show a gain of {chosen.gain:.3g} ({chosen.low:.3g} to {chosen.high:.3g}) over natural"
+            return Decision("better", reason, found, home, chosen, region, evidence, box, seed)
     return stay("no mixture in the region of the runs has a gain over natural beyond its error")
 
 
