@@ -43,7 +43,7 @@ def test_a_sure_gain_grows_by_its_size_within_the_runs(up):
     sign = 1 if up else -1
     results = [[0.0], [0.05], [0.3], [-0.3]]
     found = perf_proven(
-        BASE, PROBES, [0.01, -0.01, 0.0], [sign * np.array(r) for r in results], BOX, higher_is_better=up
+        BASE, PROBES, [0.01, -0.01, 0.0], [sign * np.array(r) for r in results], BOX, beta=0.02, higher_is_better=up
     )
     assert found.verdict == "better"
     ratio = found.weights / BASE
