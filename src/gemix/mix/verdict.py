@@ -1,0 +1,185 @@
+"""Whether to leave the natural mixture, and for what: the decision behind mixture.json.
+
+Natural shares are the answer unless the runs prove better. Four things must hold:
+
+1. natural lies in the region of the runs (`gemix.mix.region`): elsewhere its own outcome is unknown;
+2. the gate (`gemix.mix.gate`): outcomes depend on mixtures at all, P <= 0.05 by permutation;
+3. a mixture of the region and the box has a gain over natural above z of its standard deviations
+   (`gemix.mix.process`), z = max(1.6, 0.7 sqrt(K)): of about K directions the luckiest is chosen, and the largest of
+   their errors grows like that;
+4. the gain is no trifle: at least 5 % of the outcomes' standard deviation over the runs. Where natural is all but
+   optimal, what is left to gain is below what any model gets right.
+
+Of the mixtures with the largest gain - k sd, k = z / 3, 2 z / 3, 4 z / 3, the first that passes 3 and 4 is taken. The
+interval of its gain has z for its half-width: it covers what choosing does to an estimate.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from gemix.mix.box import Box, Floats, project
+from gemix.mix.evidence import LEAST, Evidence, Verdict
+from gemix.mix.region import Region
+from gemix.mix.search import Search
+
+ALPHA: Final = 0.05
+LEAST_GAIN: Final = 0.05
+STEPS: Final = (1 / 3, 2 / 3, 4 / 3)  # of z: what is taken off when a mixture is chosen
+
+
+def caution(domains: int) -> float:
+    """Return z: standard deviations by which a chosen mixture's gain must pass 0."""
+    return max(1.6, 0.7 * float(np.sqrt(domains)))
+
+
+@dataclass(frozen=True)
+class BestRun:
+    """The distinct mixture with the best mean outcome.
+
+    Attributes:
+        row: of its first run in the table, from 0.
+        weights: (K,).
+        outcome: mean over its runs.
+        repeats: how many these are.
+
+    """
+
+    row: int
+    weights: Floats
+    outcome: float
+    repeats: int
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A mixture and its gain over natural, in the outcome's unit; positive is better.
+
+    Attributes:
+        weights: (K,).
+        gain: expected.
+        low, high: ends of the interval, for a mixture chosen by the runs themselves.
+
+    """
+
+    weights: Floats
+    gain: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to train on, and why.
+
+    Attributes:
+        verdict: "better": the weights were proven better than natural; "unproven": the weights are natural.
+        reason: one sentence.
+        weights: (K,) to train on.
+        natural: (K,) natural shares, put into the box.
+        chosen: the weights with their gain, where the verdict is "better".
+        region: of the runs.
+        evidence: the model and the gate, for questions about other mixtures: `evidence.p_value`, `.level` (expected
+            outcome of natural), `.gain(W)`, `.judge(W)`.
+        box: where weights may lie.
+        seed: that was given.
+
+    """
+
+    verdict: Verdict
+    reason: str
+    weights: Floats
+    natural: Floats
+    chosen: Proposal | None
+    region: Region
+    evidence: Evidence
+    box: Box = field(repr=False)
+    seed: int = 0
+
+    @cached_property
+    def wish(self) -> Proposal | None:
+        """What the search would take, proven or not: the largest gain less one standard deviation.
+
+        None where nothing can be learned, or the region and the box have no mixture in common.
+        """
+        if self.chosen is not None:
+            return self.chosen
+        if not self.evidence.tells:
+            return None
+        found = Search(self.evidence.process, self.region, self.box, self.seed).best(1.0)
+        return None if found is None else _proposal(self.evidence, found)
+
+    @property
+    def best_run(self) -> BestRun:
+        """The best mixture actually observed."""
+        of = self.evidence
+        i = int((of.sign * of.means).argmin())
+        return BestRun(int(of.first[i]), of.mixtures[i], float(of.means[i]), int(of.repeats[i]))
+
+
+def decide(
+    weights: ArrayLike,
+    outcomes: ArrayLike,
+    natural: ArrayLike,
+    box: Box,
+    maximise: bool = False,
+    reach: float = 1.0,
+    alpha: float = ALPHA,
+    seed: int = 0,
+) -> Decision:
+    """Decide whether the runs prove a mixture better than natural, and which.
+
+    Args:
+        weights: mixtures of the runs, (n, K), rows on the simplex; copies are averaged.
+        outcomes: (n,) results, finite.
+        natural: (K,) natural shares; they are put into the box first.
+        box: caps and floors.
+        maximise: whether a larger outcome is better (an accuracy).
+        reach: how much wider than the runs' region to search, about their mean.
+        alpha: of the gate.
+        seed: of permutations and starts; the same input and seed give the same decision.
+
+    Raises:
+        ValueError: shapes that do not match, numbers that are not finite, weights off the simplex.
+
+    """
+    W = np.asarray(weights, float)
+    home = project(natural, box)
+    evidence = Evidence(W, outcomes, home, maximise, seed)
+    region = Region.of(evidence.mixtures, reach)
+
+    def stay(reason: str) -> Decision:
+        return Decision("unproven", reason, home, home, None, region, evidence, box, seed)
+
+    count = len(evidence.means)
+    if count < LEAST:
+        return stay(f"{count} distinct mixture{'s' * (count > 1)} cannot show which is better: run at least {LEAST}")
+    if not evidence.tells:
+        return stay("every mixture had the same outcome")
+    # The next run would pass the range of so many by about range / (runs - 1).
+    outside = region.outside(home, 1 / (count - 1))
+    if outside is not None:
+        where = f": {box.names[outside]} has {home[outside]:.1%}, in the runs " if outside >= 0 else ""
+        range_ = f"{region.low[outside]:.1%} to {region.high[outside]:.1%}" if outside >= 0 else ""
+        return stay(f"natural lies outside the region of the runs{where}{range_}; add natural as a run")
+    if evidence.p_value > alpha:
+        return stay(f"the outcomes do not depend on the mixture beyond chance (P = {evidence.p_value:.2g})")
+    search, z = Search(evidence.process, region, box, seed), caution(len(home))
+    for step in STEPS:
+        found = search.best(step * z)
+        if found is None:
+            return stay("the caps and floors leave no mixture in the region of the runs")
+        gain, sd = evidence.process.gain(found[None])
+        if gain[0] > max(z * sd[0], LEAST_GAIN):
+            chosen = _proposal(evidence, found)
+            reason = f"the runs show a gain of {chosen.gain:.3g} ({chosen.low:.3g} to {chosen.high:.3g}) over natural"
+            return Decision("better", reason, found, home, chosen, region, evidence, box, seed)
+    return stay("no mixture in the region of the runs has a gain over natural beyond its error")
+
+
+def _proposal(evidence: Evidence, weights: Floats) -> Proposal:
+    gain = evidence.gain(weights, caution(len(weights)))
+    return Proposal(weights, float(gain.mean[0]), float(gain.low[0]), float(gain.high[0]))
