@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from gemix.sphere.estimator import SphereClusterer
+from gemix.sphere.identity import distinct
 from gemix.sphere.metrics import masses
 from gemix.sphere.mixture import Fit, Prior, run_em, start_from
 from gemix.sphere.rows import Rows
@@ -20,9 +21,8 @@ from gemix.sphere.steps import LearnedPriorStep
 Floats = NDArray[np.float64]
 
 
-def _warn_not_converged(model: SphereClusterer, max_iter: int) -> None:
-    message = f"{type(model).__name__} stopped after max_iter={max_iter} iterations before it converged"
-    warnings.warn(message, ConvergenceWarning, stacklevel=3)
+def _warn_not_converged(model: SphereClusterer, shortfall: str) -> None:
+    warnings.warn(f"{type(model).__name__} did not converge: {shortfall}", ConvergenceWarning, stacklevel=3)
 
 
 class _HardClusterer(SphereClusterer):
@@ -36,7 +36,7 @@ class _HardClusterer(SphereClusterer):
     def _keep_labels(self, rows: Rows) -> None:
         self.potentials_ = np.zeros(self.n_clusters)
         self.labels_ = self._predict_rows(rows)
-        self.masses_ = masses(self.labels_, self.n_clusters, rows.weights)
+        self.masses_ = self.sizes_ = masses(self.labels_, self.n_clusters, rows.weights)
 
 
 class KMeans(_HardClusterer):
@@ -54,9 +54,11 @@ class KMeans(_HardClusterer):
 
     Attributes:
         cluster_centers_: (K, d) float64.
-        mean_directions_, masses_, labels_, n_iter_: as in `gemix.GEM`.
+        mean_directions_, masses_, sizes_, labels_, n_iter_: as in `gemix.GEM`; masses are sizes.
 
     """
+
+    _saved = (*SphereClusterer._saved, "cluster_centers_")
 
     def __init__(
         self,
@@ -132,7 +134,7 @@ class SphericalKMeans(_HardClusterer):
         self.bias_ = np.zeros(self.n_clusters)
         self._keep_labels(rows)
         if not converged:
-            _warn_not_converged(self, self.max_iter)
+            _warn_not_converged(self, f"{self.max_iter} iterations ended before its mean cosine settled")
         return self
 
     def _lloyd(self, rows: Rows, directions: Floats, random: np.random.RandomState) -> tuple[Floats, Floats, int, bool]:
@@ -159,7 +161,7 @@ class VonMisesFisherMixture(SphereClusterer):
         prior_strength: pseudo-documents of the prior on every kappa; 0 is plain maximum likelihood.
         n_init: starts; the one with the largest objective is kept.
         max_iter: EM iterations at most.
-        tol: relative change of the objective at which to stop.
+        tol: gain of the objective over ten iterations, in nats a document, at which to stop.
         random_state: seed.
 
     Attributes:
@@ -169,6 +171,7 @@ class VonMisesFisherMixture(SphereClusterer):
     """
 
     _saved = (*SphereClusterer._saved, "objective_", "weights_")
+    _facts = ("n_iter", "converged")
 
     def __init__(
         self,
@@ -177,8 +180,8 @@ class VonMisesFisherMixture(SphereClusterer):
         concentration: Literal["free", "shared"] = "free",
         prior_strength: float = 20.0,
         n_init: int = 1,
-        max_iter: int = 200,
-        tol: float = 1e-5,
+        max_iter: int = 1000,
+        tol: float = 1e-4,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.n_clusters = n_clusters
@@ -195,14 +198,15 @@ class VonMisesFisherMixture(SphereClusterer):
         random = check_random_state(self.random_state)
         shared = self.concentration == "shared"
         log_alpha = np.full(self.n_clusters, -np.log(self.n_clusters))
+        share = self.prior_strength / distinct(rows)
         prior: Prior | None = None
         best: Fit | None = None
         for _ in range(self.n_init):
             seeds = plus_plus(rows, self.n_clusters, random)
-            components, prior = start_from(rows, seeds, log_alpha, self.prior_strength, prior, shared)
+            components, prior = start_from(rows, seeds, log_alpha, share, prior, shared)
             fit = run_em(
-                rows, components, LearnedPriorStep(), prior, shared=shared, max_iter=self.max_iter, tol=self.tol,
-                reseed=lambda m: plus_plus(rows, m, random),
+                rows, components, LearnedPriorStep(), prior, shared=shared,
+                max_iter=self.max_iter, tol=self.tol, reseed=lambda m: plus_plus(rows, m, random),
             )  # fmt: skip
             if best is None or fit.objective[-1] > best.objective[-1]:
                 best = fit
@@ -214,9 +218,10 @@ class VonMisesFisherMixture(SphereClusterer):
         self.potentials_ = np.zeros(self.n_clusters)
         self.masses_ = best.assignment.masses
         self.labels_ = self._predict_rows(rows)
+        self.sizes_ = masses(self.labels_, self.n_clusters, rows.weights)
         self.objective_ = np.array(best.objective)
         self.n_iter_ = best.n_iter
-        self.converged_ = best.converged
-        if not best.converged:
-            _warn_not_converged(self, self.max_iter)
+        self.converged_ = not best.shortfall
+        if best.shortfall:
+            _warn_not_converged(self, best.shortfall)
         return self

@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from functools import lru_cache
 from itertools import islice
-from typing import Any, TypeVar
+from threading import Lock
+from typing import Any, Final, TypeVar
 
 from threadpoolctl import ThreadpoolController
 
@@ -23,10 +24,36 @@ def _controller() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def one_blas_thread() -> AbstractContextManager[Any]:
-    """Keep BLAS and LAPACK to the calling thread inside the block."""
-    context: AbstractContextManager[Any] = _controller().limit(limits=1, user_api="blas")
-    return context
+class _OneThread:
+    """BLAS kept to the calling thread, for the process, as long as anyone asks for it.
+
+    threadpoolctl puts back what it found, which is 1 where another thread's block is still open: the count of open
+    blocks decides who limits and who puts back.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._open = Lock(), 0
+        self._limit: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._open == 0:
+                self._limit = _controller().limit(limits=1, user_api="blas")
+            self._open += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._open -= 1
+            if self._open == 0:
+                self._limit.restore_original_limits()
+
+
+_ONE_THREAD: Final = _OneThread()
+
+
+def one_blas_thread() -> AbstractContextManager[None]:
+    """Keep BLAS and LAPACK to the calling thread inside the block; blocks may overlap, in any threads."""
+    return _ONE_THREAD
 
 
 def in_order(function: Callable[[slice], Result], chunks: Iterable[slice]) -> Iterator[Result]:

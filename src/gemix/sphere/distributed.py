@@ -13,6 +13,7 @@ import torch.distributed as dist
 from numpy.typing import NDArray
 
 from gemix.sphere.rows import Rows, Statistics
+from gemix.sphere.scores import Sums
 
 Floats = NDArray[np.float64]
 Result = TypeVar("Result")
@@ -107,6 +108,21 @@ class SharedRows(Rows):
     def statistics(self, directions: Floats, bias: Floats, potentials: Floats) -> Statistics:
         """Return the statistics of all rows, see `Rows`."""
         return self._add_up(self.own.statistics(directions, bias, potentials))
+
+    def assess(self, directions: Floats, shift: Floats, hessian: bool) -> Sums:
+        """Return what the dual needs of the scores of all rows, see `Rows`."""
+        value, masses, gram = self.own.assess(directions, shift, hessian)
+        k = len(masses)
+        total = self._sum(self.share * np.concatenate([[value], masses, gram.ravel()]))
+        return float(total[0]), total[1 : k + 1], total[k + 1 :].reshape(k, k)
+
+    def sizes(self, labels: NDArray[np.int32], n_clusters: int) -> Floats:
+        """Return the share of the weight of all rows that has each label, for this process's labels."""
+        return self._sum(self.share * self.own.sizes(labels, n_clusters))
+
+    def fingerprint(self) -> list[float]:
+        """Return that of all rows."""
+        return self._sum(np.array(self.own.fingerprint())).tolist()
 
     def nearest(self, directions: Floats) -> Statistics:
         """Return the statistics of all rows, see `Rows`."""

@@ -22,8 +22,10 @@ class SphereClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
     """Base of the estimators: K directions, scores that are affine in the cosines, potentials that shift them.
 
     Subclasses set, in `fit`, `mean_directions_` (K, d), `concentrations_` (K,), `bias_` (K,), `potentials_` (K,),
-    `masses_` (K,), `labels_` (n,) and `n_iter_`. Responsibilities are softmax(kappa_k mu_k.x + bias_k - potentials_k);
-    hard methods have infinite concentration and take the argmax.
+    `masses_` (K,), `sizes_` (K,), `labels_` (n,) and `n_iter_`. Responsibilities are
+    softmax(kappa_k mu_k.x + bias_k - potentials_k); hard methods have infinite concentration and take the argmax. Hard
+    labels follow one rule everywhere, the largest responsibility: `masses_` are soft, the means of responsibilities,
+    `sizes_` hard, the shares of the labels.
     """
 
     n_clusters: int
@@ -32,10 +34,13 @@ class SphereClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
     bias_: Floats
     potentials_: Floats
     masses_: Floats
+    sizes_: Floats
     labels_: NDArray[np.int32]
     n_iter_: int
     _facts: ClassVar[tuple[str, ...]] = ("n_iter",)  # scalars about the fit that are saved beside the parameters
-    _saved: ClassVar[tuple[str, ...]] = ("mean_directions_", "concentrations_", "bias_", "potentials_", "masses_")
+    _saved: ClassVar[tuple[str, ...]] = (
+        "mean_directions_", "concentrations_", "bias_", "potentials_", "masses_", "sizes_", "labels_",
+    )  # fmt: skip
 
     @property
     def _n_features_out(self) -> int:
@@ -63,8 +68,10 @@ class SphereClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         return out
 
     def _fit_rows(self, X: Any, sample_weight: Any) -> Rows:
-        if not (isinstance(self.n_clusters, int | np.integer) and self.n_clusters >= 1):
-            raise ValueError(f"n_clusters must be a positive integer, not {self.n_clusters!r}")
+        for name in ("n_clusters", "n_init", "max_iter", "max_sweeps"):
+            _check_count(name, getattr(self, name, 1))
+        check_number("tol", getattr(self, "tol", 0.0))
+        check_number("prior_strength", getattr(self, "prior_strength", 0.0))
 
         def own() -> Rows:
             checked = self._check_rows(X, reset=True)
@@ -97,8 +104,14 @@ class SphereClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
         return scores
 
     def _predict_rows(self, rows: Rows) -> NDArray[np.int32]:
-        parts = in_order(lambda chunk: self._adjusted_scores(rows, chunk).argmax(axis=1), rows.slices())
-        return np.concatenate(list(parts)).astype(np.int32)
+        labels = np.empty(rows.n, np.int32)
+
+        def fill(chunk: slice) -> None:
+            labels[chunk] = self._adjusted_scores(rows, chunk).argmax(axis=1)
+
+        for _ in in_order(fill, rows.slices()):
+            pass
+        return labels
 
     def predict(self, X: ArrayLike) -> NDArray[np.int32]:
         """Return the domain of each row of X, (n,) int32: the largest responsibility."""
@@ -130,9 +143,14 @@ class SphereClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
     def load(cls, folder: str | os.PathLike[str]) -> Self:
         """Read a model that `save` wrote. Raises ValueError when files are missing, damaged or of another class."""
         arrays, config = load_arrays(Path(folder))
-        if config.get("class") != cls.__name__:
-            raise ValueError(f"{folder} holds a {config.get('class')}, not a {cls.__name__}")
+        cls._check_kind(folder, config)
         return cls._restored(config, arrays)
+
+    @classmethod
+    def _check_kind(cls, folder: str | os.PathLike[str], config: dict[str, Any]) -> None:
+        if config.get("class") != cls.__name__:
+            kind = f"a {config['class']}" if "class" in config else "no model"
+            raise ValueError(f"{folder} holds {kind}, not a {cls.__name__}")
 
     def _arrays(self, prefix: str = "") -> dict[str, NDArray[Any]]:
         return {prefix + name.rstrip("_"): getattr(self, name) for name in self._saved}
@@ -143,19 +161,39 @@ class SphereClusterer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Cluster
             "class": type(self).__name__,
             "parameters": {name: _to_json(value) for name, value in self.get_params().items()},
             "n_features": self.n_features_in_,
+            "feature_names": _to_json(getattr(self, "feature_names_in_", None)),
             "fit": {name: _to_json(getattr(self, name + "_")) for name in self._facts},
         }
 
     @classmethod
     def _restored(cls, config: dict[str, Any], arrays: dict[str, NDArray[Any]], prefix: str = "") -> Self:
         """Return the model of a description and of arrays whose names start with `prefix`."""
-        model = cls(**{name: _from_json(value) for name, value in config["parameters"].items()})
-        for name in cls._saved:
-            setattr(model, name, arrays[prefix + name.rstrip("_")])
-        model.n_features_in_ = config["n_features"]
-        for name, value in config["fit"].items():
-            setattr(model, name + "_", _from_json(value))
+        try:
+            model = cls(**{name: _from_json(value) for name, value in config["parameters"].items()})
+            for name in cls._saved:
+                setattr(model, name, arrays[prefix + name.rstrip("_")])
+            model.n_features_in_ = config["n_features"]
+            if config["feature_names"] is not None:
+                model.feature_names_in_ = np.array(config["feature_names"], dtype=object)
+            for name in cls._facts:
+                setattr(model, name + "_", _from_json(config["fit"][name]))
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"the {cls.__name__} was not saved whole: {error!r} is missing or of another kind"
+            ) from error
         return model
+
+
+def _check_count(name: str, value: Any) -> None:
+    if not (isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 1):
+        raise ValueError(f"{name} must be a positive integer, not {value!r}")
+
+
+def check_number(name: str, value: Any, infinite: bool = False) -> None:
+    """Raise ValueError unless a parameter is a number >= 0, finite unless it may be infinite."""
+    number = isinstance(value, float | int | np.number) and not isinstance(value, bool)
+    if not (number and value >= 0 and (infinite or value < np.inf)):
+        raise ValueError(f"{name} must be {'a number' if infinite else 'a finite number'} >= 0, not {value!r}")
 
 
 def _to_json(value: Any) -> Any:

@@ -15,6 +15,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 from gemix.sphere.branches import branches, check_sizes, flat, name, part
 from gemix.sphere.estimator import SphereClusterer
 from gemix.sphere.gem import GEM
+from gemix.sphere.metrics import masses as shares
 from gemix.sphere.scores import softmax
 from gemix.sphere.storage import load_arrays, save_arrays
 
@@ -49,6 +50,7 @@ class HierarchicalGEM(SphereClusterer):
         paths_: domains of the training rows at each level, (n, levels) int32.
         labels_: the same as one number, (n,) int32.
         masses_: masses of the domains of the last level, (prod,) float64: share of the branch times mass inside it.
+        sizes_: share of the weight of the rows with each label, (prod,) float64.
         mean_directions_, concentrations_: of the domains of the last level, (prod, d) and (prod,) float64.
         n_iter_: most iterations of any model.
         converged_: whether all models reached `tol`.
@@ -63,7 +65,7 @@ class HierarchicalGEM(SphereClusterer):
     shape_: tuple[int, ...]
     children_: dict[tuple[int, ...], GEM]
     _facts: ClassVar[tuple[str, ...]] = ("shape", "n_iter", "converged")
-    _saved: ClassVar[tuple[str, ...]] = ("mean_directions_", "concentrations_", "masses_")
+    _saved: ClassVar[tuple[str, ...]] = ("mean_directions_", "concentrations_", "masses_", "sizes_", "labels_", "paths_")
 
     def __init__(
         self,
@@ -76,8 +78,8 @@ class HierarchicalGEM(SphereClusterer):
         concentration: Literal["free", "shared"] = "free",
         prior_strength: float = 20.0,
         n_init: int = 1,
-        max_iter: int = 200,
-        tol: float = 1e-5,
+        max_iter: int = 1000,
+        tol: float = 1e-4,
         max_sweeps: int = 100,
         device: str | None = None,
         random_state: int | np.random.RandomState | None = None,
@@ -153,6 +155,7 @@ class HierarchicalGEM(SphereClusterer):
         self.shape_, self.children_, self.paths_ = shape, children, paths
         self.labels_ = flat(paths, shape)
         self.masses_ = np.concatenate(masses)
+        self.sizes_ = shares(self.labels_, int(np.prod(shape)), weights)
         self.mean_directions_ = np.concatenate([model.mean_directions_ for model in last])
         self.concentrations_ = np.concatenate([model.concentrations_ for model in last])
         self.n_iter_ = max(model.n_iter_ for model in children.values())
@@ -160,8 +163,8 @@ class HierarchicalGEM(SphereClusterer):
         self.converged_ = not late
         if late:
             warnings.warn(
-                f"{len(late)} of {len(children)} models stopped after max_iter={self.max_iter} iterations before "
-                f"reaching tol={self.tol}; the first is that of {f'branch {name(late[0])}' if late[0] else 'the root'}",
+                f"{len(late)} of {len(children)} models did not converge to tol={self.tol}; "
+                f"the first is that of {f'branch {name(late[0])}' if late[0] else 'the root'}",
                 ConvergenceWarning,
                 stacklevel=2,
             )
@@ -224,8 +227,7 @@ class HierarchicalGEM(SphereClusterer):
     def load(cls, folder: str | os.PathLike[str]) -> Self:
         """Read a model that `save` wrote. Raises ValueError when files are missing, damaged or of another class."""
         arrays, config = load_arrays(Path(folder))
-        if config.get("class") != cls.__name__:
-            raise ValueError(f"{folder} holds a {config.get('class')}, not a {cls.__name__}")
+        cls._check_kind(folder, config)
         model = cls._restored(config, arrays)
         model.shape_ = tuple(model.shape_)
         if not isinstance(model.n_clusters, int):

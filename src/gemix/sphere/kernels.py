@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemix.sphere.compiled import inlined, loop
-from gemix.sphere.prefetch import prefetch
 
 
 def index_type(n_clusters: int) -> Any:
@@ -171,8 +170,6 @@ def sum_near_rows(
     log_sum, full = 0.0, 0
     new_starts[0] = 0
     for i in range(len(x)):
-        if i + 1 < len(x):
-            prefetch(x, i + 1)
         if i % 4 == 0 and not len(products):
             _ask_four(some, x, i, four)
         a = inverse[i]

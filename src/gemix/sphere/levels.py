@@ -1,4 +1,4 @@
-"""Nested subsamples: most iterations of a fit do not need every row, only the last ones do."""
+"""Nested samples: most iterations of a fit do not need every row, only the last ones do."""
 
 from typing import Final
 
@@ -6,15 +6,17 @@ import numpy as np
 
 from gemix.sphere.rows import Rows
 
-# The smallest subsample has this many rows, and this many a component; a fit on fewer than three times that has none.
+# The smallest sample has this many rows, and this many a component, but no more scores than can be kept; a fit on
+# fewer than three times as many has none.
 _MIN_ROWS: Final = 1 << 14
 _MIN_ROWS_A_COMPONENT: Final = 64
+_MAX_SCORES: Final = 1 << 28
 _FACTOR: Final = 3
-_MAX_BYTES: Final = 1 << 29  # of a subsample, which is a copy
+_MAX_BYTES: Final = 1 << 29  # of a sample, which is a copy
 
 
-def subsamples(rows: Rows, n_clusters: int, random: np.random.RandomState) -> list[Rows]:
-    """Return growing uniform subsamples, each inside the next, and all rows as the last.
+def samples(rows: Rows, n_clusters: int, random: np.random.RandomState) -> list[Rows]:
+    """Return growing uniform samples, each inside the next, and all rows as the last.
 
     Args:
         rows: the data.
@@ -22,7 +24,7 @@ def subsamples(rows: Rows, n_clusters: int, random: np.random.RandomState) -> li
         random: decides which rows come first.
 
     """
-    smallest = max(_MIN_ROWS, _MIN_ROWS_A_COMPONENT * n_clusters)
+    smallest = min(max(_MIN_ROWS, _MIN_ROWS_A_COMPONENT * n_clusters), _MAX_SCORES // n_clusters)
     size = min(rows.n // _FACTOR, _MAX_BYTES // rows.row_bytes)
     levels = [rows]
     while size >= smallest:

@@ -18,18 +18,29 @@ from numpy.typing import NDArray
 from gemix.sphere.dual import Assignment
 from gemix.sphere.rows import Rows
 from gemix.sphere.steps import EStep
-from gemix.sphere.vmf import concentration, log_normalizer
+from gemix.sphere.vmf import MIN_CONCENTRATION, concentration, log_normalizer
 
 logger = logging.getLogger(__name__)
 Floats = NDArray[np.float64]
 
+_RESEED_ITERATIONS: Final = 5
+_ROUNDING: Final = 1e-13  # the length of a sum of assigned rows that is none
+
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """Conjugate prior on every kappa: `strength` (n0) pseudo-documents with mean resultant length `resultant` (R0)."""
+    """Conjugate prior on every kappa.
 
-    strength: float
+    Attributes:
+        share: n0 / N, pseudo-documents a document.
+        resultant: R0, their mean resultant length.
+        highest: bound on kappa: beyond it the scores' type cannot tell two rows near a mean direction apart.
+
+    """
+
+    share: float
     resultant: float
+    highest: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,35 +55,32 @@ class Components:
         """Return kappa_k mu_k, (K, d): a row's product with it is the part of its score that depends on the row."""
         return self.concentrations[:, None] * self.directions
 
-    def beyond(self, old: "Components", share: float) -> "Components":
-        """Return these components with mean directions that went further from the old ones by a share of the way."""
-        directions = self.directions + share * (self.directions - old.directions)
-        directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-        return replace(self, directions=directions)
+    def at(self, scaled: Floats, highest: float, shared: bool) -> "Components":
+        """Return components of the same weights at other kappa_k mu_k, (K, d)."""
+        lengths = np.maximum(np.linalg.norm(scaled, axis=1), MIN_CONCENTRATION)
+        kappa = np.full_like(lengths, lengths.mean()) if shared else lengths
+        return replace(self, directions=scaled / lengths[:, None], concentrations=np.minimum(kappa, highest))
 
     def bias(self) -> Floats:
         """Return log alpha_k + log C_d(kappa_k), (K,)."""
         return self.log_alpha + log_normalizer(self.directions.shape[1], self.concentrations)
 
-    def prior_term(self, prior: Prior, n: int) -> float:
+    def prior_term(self, prior: Prior) -> float:
         """Return (n0 / N) sum_k [log C_d(kappa_k) + kappa_k R0]."""
         terms = log_normalizer(self.directions.shape[1], self.concentrations) + self.concentrations * prior.resultant
-        return prior.strength / n * float(terms.sum())
+        return prior.share * float(terms.sum())
 
     def linear_term(self, masses: Floats, sums: Floats) -> float:
         """Return sum_i w_i sum_k g_ik s_ik from the masses pi_k (K,) and the sums r_k (K, d)."""
         return float(masses @ self.bias() + np.einsum("kd,kd->", self.scaled(), sums))
 
 
-def m_step(
-    sums: Floats, masses: Floats, n: int, log_alpha: Floats, prior: Prior, shared: bool, previous: Floats
-) -> Components:
+def m_step(sums: Floats, masses: Floats, log_alpha: Floats, prior: Prior, shared: bool, previous: Floats) -> Components:
     """Maximise F over mean directions and concentrations (Banerjee et al. 2005, with the prior's pseudo-counts).
 
     Args:
         sums: r_k = sum_i w_i g_ik x_i, (K, d).
         masses: pi_k, (K,).
-        n: number of documents N.
         log_alpha: log prior weights, (K,).
         prior: the prior on the concentrations.
         shared: one concentration for all components.
@@ -80,16 +88,40 @@ def m_step(
 
     """
     lengths = np.linalg.norm(sums, axis=1)
-    alive = lengths > 1e-6 / n  # less than a millionth of a document is rounding
+    alive = lengths > _ROUNDING
     directions = np.where(alive[:, None], sums / np.where(alive, lengths, 1.0)[:, None], previous)
-    along, mass = n * np.where(alive, lengths, 0.0), n * masses
+    along, mass = np.where(alive, lengths, 0.0), np.maximum(masses, 0.0)
     if shared:
         along, mass = np.full_like(along, along.mean()), np.full_like(mass, mass.mean())
-    total = mass + prior.strength
+    total = mass + prior.share
     resultant = np.divide(
-        along + prior.strength * prior.resultant, total, out=np.full_like(total, prior.resultant), where=total > 0
+        along + prior.share * prior.resultant, total, out=np.full_like(total, prior.resultant), where=total > 0
     )
-    return Components(directions, concentration(sums.shape[1], resultant), log_alpha)
+    return Components(directions, concentration(sums.shape[1], resultant, prior.highest), log_alpha)
+
+
+class Momentum:
+    """Nesterov's momentum on the natural parameters kappa_k mu_k, restarted where F falls (O'Donoghue, Candes 2015)."""
+
+    def __init__(self, highest: float, shared: bool) -> None:
+        """Give the bound on kappa, and whether there is one kappa for all."""
+        self._highest, self._shared = highest, shared
+        self._steps = 1
+        self._last: Floats | None = None
+
+    def beyond(self, new: Components) -> Components:
+        """Go on in the direction of the last step, the further the longer F has climbed."""
+        last, scaled = self._last, new.scaled()
+        self._last = scaled
+        share = (self._steps - 1) / (self._steps + 2)
+        self._steps += 1
+        if last is None:
+            return new
+        return new.at(scaled + share * (scaled - last), self._highest, self._shared)
+
+    def restart(self) -> None:
+        """Forget what was before."""
+        self._steps, self._last = 1, None
 
 
 @dataclass(slots=True)
@@ -101,9 +133,9 @@ class Fit:
         assignment: the last E-step.
         objective: F after every E-step and every M-step.
         n_iter: EM iterations.
-        converged: whether F's relative change fell below the tolerance.
-        evaluations: passes over the scores.
+        evaluations: passes over the rows.
         reseeded: (iteration, component) of every component that was empty and started anew; F may fall there.
+        shortfall: what was not reached, in words; empty where the fit converged.
 
     """
 
@@ -111,16 +143,58 @@ class Fit:
     assignment: Assignment
     objective: list[float] = field(default_factory=list)
     n_iter: int = 0
-    converged: bool = False
     evaluations: int = 0
     reseeded: list[tuple[int, int]] = field(default_factory=list)
+    shortfall: str = ""
 
 
-_RESEED_ITERATIONS: Final = 5
+def _rounding(value: float) -> float:
+    """Return what the float64 sums of F may be off by: decisions must not hang on less."""
+    return 1e-13 * max(1.0, abs(value))
+
+
+class _Climb:
+    """Judges a fit as it goes: whether F still rises, and whether that is certified."""
+
+    def __init__(self, fit: Fit, tol: float, window: int, gap: float) -> None:
+        self._fit, self._tol, self._window, self._gap = fit, tol, window, gap
+        self._values: list[float] = []  # F after the E-steps since components were last started anew
+        self._gain, self._worst = np.inf, 0.0
+
+    def ends(self, value: float, components: Components, assignment: Assignment) -> bool:
+        """Take note of an E-step; return whether it is the last."""
+        fit, values = self._fit, self._values
+        if fit.reseeded and fit.reseeded[-1][0] == fit.n_iter:
+            values.clear()
+        elif values and value < values[-1] - _rounding(value):
+            # Rounding hides what is left to gain, if anything: the iteration before was the last.
+            self._gain = fit.objective.pop() - values[-1]
+            fit.n_iter -= 1
+            return True
+        elif values and value < fit.objective[-1]:
+            fit.objective[-1] = value  # what the M-step gained is known to rounding only
+        values.append(value)
+        fit.objective.append(value)
+        fit.components, fit.assignment = components, assignment
+        self._worst = max(self._worst, assignment.gap)
+        logger.info("iteration %d: F = %.6f, gap %.1e", fit.n_iter, value, assignment.gap)
+        if len(values) > self._window:
+            self._gain = value - values[-1 - self._window]
+        return self._gain <= self._tol
+
+    def judge(self) -> None:
+        """Say what was not reached."""
+        if self._gain > self._tol:
+            gain = f"the last gain of F was {self._gain:.1e} nats a document" if np.isfinite(self._gain) else "too few"
+            self._fit.shortfall = f"{self._fit.n_iter} iterations ended before F settled to tol={self._tol:g}: {gain}"
+        elif self._worst > self._gap:
+            self._fit.shortfall = (
+                f"an E-step stayed up to {self._worst:.1e} nats a document below its optimum, more than {self._gap:.1e}"
+            )
 
 
 def start_from(
-    rows: Rows, seeds: Floats, log_alpha: Floats, strength: float, prior: Prior | None, shared: bool
+    rows: Rows, seeds: Floats, log_alpha: Floats, share: float, prior: Prior | None, shared: bool
 ) -> tuple[Components, Prior]:
     """Assign every row to its nearest seed and take one M-step; R0 is the pooled mean resultant length found there.
 
@@ -128,16 +202,16 @@ def start_from(
         rows: the data.
         seeds: starting mean directions, (K, d).
         log_alpha: log prior weights, (K,).
-        strength: n0.
+        share: n0 / N.
         prior: reuse this prior instead of measuring R0.
         shared: one concentration for all components.
 
     """
     near = rows.nearest(seeds)
-    prior = prior or Prior(strength, float(np.linalg.norm(near.sums, axis=1).sum()))
+    prior = prior or Prior(share, float(np.linalg.norm(near.sums, axis=1).sum()), rows.max_concentration)
     # At least one pseudo-document here, or a seed that attracted only its duplicates would start with infinite kappa.
-    gentle = replace(prior, strength=max(strength, 1.0))
-    return m_step(near.sums, near.masses, rows.count, log_alpha, gentle, shared, seeds), prior
+    gentle = replace(prior, share=max(share, 1.0 / rows.count))
+    return m_step(near.sums, near.masses, log_alpha, gentle, shared, seeds), prior
 
 
 def run_em(
@@ -149,11 +223,12 @@ def run_em(
     shared: bool,
     max_iter: int,
     tol: float,
-    relaxation: float = 0.0,
+    momentum: bool = True,
+    window: int = 10,
     reseed: Callable[[int], Floats] | None = None,
     keep: Callable[[Components], None] | None = None,
 ) -> Fit:
-    """Alternate E- and M-steps until F's relative change is at most `tol`; end on an E-step.
+    """Alternate E- and M-steps until F gains at most `tol`; end on an E-step.
 
     Args:
         rows: the data.
@@ -162,59 +237,51 @@ def run_em(
         prior: prior on the concentrations.
         shared: one concentration for all components.
         max_iter: iterations at most.
-        tol: relative change of F, from one E-step to the next, at which to stop.
+        tol: gain of F over `window` iterations, in nats, at which to stop.
+        window: see `tol`.
+        momentum: whether to go beyond the M-step's components. An E-step that does not bring F above the M-step's value
+            there undoes that: F climbs as if there were none.
         reseed: returns that many new mean directions, (m, d), for components left with less than one document;
             by default they stay.
         keep: called with the components from which every further iteration starts.
-        relaxation: how far beyond the M-step's mean directions to go, as a share of their step (over-relaxed EM,
-            Salakhutdinov and Roweis 2003). An E-step that does not bring F back above the M-step's value undoes it:
-            F climbs as if there were none.
 
     """
     fit = Fit(components, Assignment(components.log_alpha, components.log_alpha, -np.inf, np.inf, 0))
-    shared_resultant = concentration(rows.d, prior.resultant)
-    floor, before = -np.inf, -np.inf
-    plain: Components | None = None  # what to fall back to
+    climb = _Climb(fit, tol, window, e_step.gap)
+    ahead = Momentum(prior.highest, shared)
+    floor, plain = -np.inf, None
     while True:
         # Scores without the constant that all components share: float32 has no digits to spare for it.
         offset = float(np.mean(components.bias() + components.concentrations * prior.resultant))
-        constant = offset + components.prior_term(prior, rows.count)
-        directions, bias = components.scaled(), components.bias() - offset
-        expectation = e_step.run(rows, directions, bias, floor - constant)
+        constant = offset + components.prior_term(prior)
+        expectation = e_step.run(rows, components.scaled(), components.bias() - offset, floor - constant)
         fit.evaluations += expectation.assignment.evaluations
         value = expectation.assignment.objective + constant
-        if plain is not None and value < floor:
+        if plain is not None and value < floor - _rounding(value):
             components, plain = plain, None
+            ahead.restart()
             continue
-        fit.converged = abs(value - before) <= tol * abs(value)
-        last = fit.converged or fit.n_iter == max_iter
-        if last:
-            expectation = e_step.finish(rows, directions, bias, expectation)
-            fit.evaluations += expectation.assignment.evaluations
-            value = expectation.assignment.objective + constant
-        assignment, sums = expectation.assignment, expectation.sums
-        fit.objective.append(value)
-        fit.components, fit.assignment = components, assignment
-        logger.info("iteration %d: F = %.6f, gap %.1e", fit.n_iter, value, assignment.gap)
-        if last:
+        if climb.ends(value, components, expectation.assignment) or fit.n_iter == max_iter:
+            climb.judge()
             return fit
         fit.n_iter += 1
-        masses, before, old = assignment.masses, value, components
-        log_alpha = e_step.log_alpha(masses)
-        components = m_step(sums, masses, rows.count, log_alpha, prior, shared, old.directions)
-        plain = components if relaxation else None
-        change = components.linear_term(masses, sums) - old.linear_term(masses, sums)
-        change += components.prior_term(prior, rows.count) - old.prior_term(prior, rows.count)
-        floor = value + change
+        masses, sums, old = expectation.assignment.masses, expectation.sums, components
+        plain = m_step(sums, masses, e_step.log_alpha(masses), prior, shared, old.directions)
+        change = plain.linear_term(masses, sums) - old.linear_term(masses, sums)
+        floor = value + change + plain.prior_term(prior) - old.prior_term(prior)
         fit.objective.append(floor)
         empty = np.flatnonzero(rows.count * masses < 1.0)
         if reseed and len(empty) and fit.n_iter <= _RESEED_ITERATIONS:
-            components.directions[empty] = reseed(len(empty))
-            components.concentrations[empty] = shared_resultant
-            components.log_alpha[empty] = -np.log(len(masses))
+            plain.directions[empty] = reseed(len(empty))
+            plain.concentrations[empty] = concentration(rows.d, prior.resultant, prior.highest)
+            plain.log_alpha[empty] = -np.log(len(masses))
             fit.reseeded += [(fit.n_iter, int(k)) for k in empty]
             floor = -np.inf
-        elif relaxation:
-            components = components.beyond(old, relaxation)
+            ahead.restart()
+            components = plain
+        else:
+            components = ahead.beyond(plain) if momentum else plain
+        if components is plain:
+            plain = None
         if keep:
             keep(components)

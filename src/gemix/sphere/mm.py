@@ -54,6 +54,10 @@ class MirrorAscent:
         """Return g for a range of rows, (m, K)."""
         return np.exp(self.log_g[rows])
 
+    def labels(self) -> NDArray[np.int32]:
+        """Return the largest assignment of every row, (n,)."""
+        return self.log_g.argmax(axis=1).astype(np.int32)
+
     def _sweep(
         self, scores: NDArray[Any], weights: Floats, pull: Floats, eta: float, out: NDArray[Any]
     ) -> tuple[float, Floats]:
@@ -81,7 +85,7 @@ class MirrorAscent:
         sweeps: int,
         tolerance: float,
     ) -> Assignment:
-        """Run up to `sweeps` mirror steps; stop when one raises F by less than `tolerance` relative.
+        """Run up to `sweeps` mirror steps; stop when one raises F by at most `tolerance`, in nats.
 
         Returns:
             The masses and F that the sweeps reached. `potentials` are the gradient of the balance term there,
@@ -107,7 +111,7 @@ class MirrorAscent:
                 break
             self.log_g, spare = spare, self.log_g
             masses, value = new_masses, new_value
-            if gain <= tolerance * max(1.0, abs(value)):
+            if gain <= tolerance:
                 break
         self.sweeps += done
         return Assignment(balance * (masses - target), masses, value, np.inf, done)

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from gemix.sphere.chunks import in_order
 from gemix.sphere.near import MIN_K, NearPasses
-from gemix.sphere.scores import ArrayScores, Listed, ListedScores, Scores, exponentials
+from gemix.sphere.scores import ArrayScores, Listed, ListedScores, Scores, StreamedScores, Sums, assess, exponentials
+from gemix.sphere.vmf import MAX_CONCENTRATION
 
 Floats = NDArray[np.float64]
 
@@ -59,7 +60,10 @@ class Rows:
         self._near_passes, self._score_passes = NearPasses(), NearPasses(keep_scores=True)
 
     def _weigh(self, sample_weight: NDArray[Any] | None) -> None:
-        self.weights, self.count, self.total_weight = np.full(self.n, 1.0 / self.n), self.n, float(self.n)
+        # Equal weights are one number, seen n times.
+        self.weights: Floats = np.broadcast_to(np.array(1.0 / self.n), (self.n,))
+        self.count = self.n
+        self.total_weight = float(self.n)
         if sample_weight is not None:
             self.total_weight = float(np.sum(sample_weight, dtype=np.float64))
             self.weights = np.asarray(sample_weight, dtype=np.float64) / self.total_weight
@@ -124,6 +128,16 @@ class Rows:
         """Return `known`, having made sure that all processes say the same."""
         return known
 
+    def sizes(self, labels: NDArray[np.int32], n_clusters: int) -> Floats:
+        """Return the share of the weight that has each label, (K,)."""
+        return np.bincount(labels, self.weights, n_clusters).astype(np.float64)
+
+    def fingerprint(self) -> list[float]:
+        """Return what tells these rows and weights from others, in any order."""
+        from gemix.sphere.identity import fingerprint
+
+        return fingerprint(self).tolist()
+
     def raw(self, index: NDArray[np.intp]) -> NDArray[Any]:
         """Return rows of X as they are, not made unit, on the host."""
         return self._X[index]
@@ -174,6 +188,21 @@ class Rows:
         if found is None:
             return self.all_scores(directions, bias)
         return ListedScores(found, self.weights, listed, lambda: self.all_scores(directions, bias))
+
+    def streamed_scores(self, directions: Floats, bias: Floats) -> Scores:
+        """Return the same, computed anew whenever they are asked for: more rows than memory holds scores of."""
+        return StreamedScores(self, directions, bias)
+
+    def assess(self, directions: Floats, shift: Floats, hessian: bool) -> Sums:
+        """Return what the dual needs of the scores x_i . v + shift (see `gemix.sphere.scores.Scores.evaluate`)."""
+        return assess(self, directions, shift, hessian)
+
+    @property
+    def max_concentration(self) -> float:
+        """The kappa at which rounding moves a score by about a hundredth of a nat."""
+        return min(
+            MAX_CONCENTRATION, 0.01 / float(np.finfo(np.float64 if self.dtype == np.float64 else np.float32).eps)
+        )
 
     def statistics(self, directions: Floats, bias: Floats, potentials: Floats) -> Statistics:
         """Assign every row by softmax(x_i . directions + bias - potentials), (K,), and sum up, reading X once.

@@ -1,7 +1,7 @@
 """Scores of rows, and the one pass over them that the dual needs, however they are kept."""
 
-from collections.abc import Callable
-from typing import Any, Final, NamedTuple, Protocol
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from gemix.sphere import kernels
 from gemix.sphere.chunks import in_order
 from gemix.sphere.listed_kernel import sum_listed
+
+if TYPE_CHECKING:
+    from gemix.sphere.rows import Rows
 
 Floats = NDArray[np.float64]
 
@@ -77,29 +80,75 @@ class ArrayScores:
 
     def evaluate(self, b: Floats, hessian: bool) -> tuple[float, Floats, Floats]:
         """Return sum_i w_i logsumexp(s_i - b), masses (K,) and sum_i w_i g_i g_i^T (K, K; zeros when not wanted)."""
-        n, k = self.shape
         shift = b.astype(self.scores.dtype)[:, None]
 
-        def part(rows: slice) -> tuple[float, Floats, NDArray[Any] | float]:
-            w = self.weights[rows]
+        def part(rows: slice) -> Sums:
             # (K, m): reductions over K run along whole vectors.
             z = np.array(self.scores[rows].T, order="C")
             z -= shift
-            top = z.max(axis=0)
-            z -= top
-            exponentials(z)
-            total = z.sum(axis=0)
-            z *= np.sqrt(w * n).astype(z.dtype) / total
-            masses = z @ np.sqrt(w / n).astype(z.dtype)
-            return float(w @ (np.log(total) + top)), masses, (z @ z.T) if hessian else 0.0
+            return _sums(z, self.weights[rows], len(self.weights), hessian)
 
-        value, masses, gram = 0.0, np.zeros(k), np.zeros((k, k))
-        for part_value, part_masses, part_gram in in_order(part, _ranges(n, max(1, _CHUNK_VALUES // k))):
-            value += part_value
-            masses += part_masses
-            if hessian:
-                gram += part_gram
-        return value, masses, gram / n if hessian else gram
+        return total(part, _ranges(len(self.scores), max(1, _CHUNK_VALUES // len(b))), len(b))
+
+
+Sums = tuple[float, Floats, Floats]
+
+
+def _sums(z: NDArray[Any], w: Floats, n: int, hessian: bool) -> Sums:
+    """Return what `Scores.evaluate` sums up, of a chunk with scores less potentials, (K, m), which are overwritten."""
+    k = len(z)
+    top = z.max(axis=0)
+    z -= top
+    exponentials(z)
+    total = z.sum(axis=0)
+    # Relative weights, which are about 1: the products of tiny ones would be denormal.
+    z *= np.sqrt(w * n).astype(z.dtype) / total
+    masses = z @ np.sqrt(w / n).astype(z.dtype)
+    gram = (z @ z.T).astype(np.float64) / n if hessian else np.zeros((k, k))
+    return float(w @ (np.log(total) + top)), masses.astype(np.float64), gram
+
+
+def total(part: Callable[[slice], Sums], chunks: Iterable[slice], k: int) -> Sums:
+    """Add up what `part` says of the chunks, for K components."""
+    value, masses, gram = 0.0, np.zeros(k), np.zeros((k, k))
+    for part_value, part_masses, part_gram in in_order(part, chunks):
+        value += part_value
+        masses += part_masses
+        gram += part_gram
+    return value, masses, gram
+
+
+class StreamedScores:
+    """Scores of rows that are computed anew, a chunk at a time, whenever they are asked for."""
+
+    def __init__(self, rows: "Rows", directions: Floats, bias: Floats) -> None:
+        self._rows, self._directions, self._bias = rows, directions, bias
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Return (n, K)."""
+        return self._rows.n, len(self._bias)
+
+    @property
+    def double(self) -> bool:
+        """Whether they are float64."""
+        return self._rows.dtype == np.float64
+
+    def evaluate(self, b: Floats, hessian: bool) -> Sums:
+        """Return sum_i w_i logsumexp(s_i - b), masses (K,) and sum_i w_i g_i g_i^T (K, K; zeros when not wanted)."""
+        return self._rows.assess(self._directions, self._bias - b, hessian)
+
+
+def assess(rows: "Rows", directions: Floats, shift: Floats, hessian: bool) -> Sums:
+    """Return the same for the scores x_i . v + shift, v (K, d) and shift (K,)."""
+    offset = shift.astype(rows.dtype)[:, None]
+
+    def part(chunk: slice) -> Sums:
+        z = np.ascontiguousarray(rows.products(directions, chunk).T)
+        z += offset
+        return _sums(z, rows.weights[chunk], rows.n, hessian)
+
+    return total(part, rows.slices(len(shift)), len(shift))
 
 
 class Part(NamedTuple):

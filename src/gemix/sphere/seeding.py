@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gemix.sphere.identity import hashes
 from gemix.sphere.levels import sample
 from gemix.sphere.rows import Rows
 
@@ -14,6 +15,9 @@ def plus_plus(rows: Rows, n_clusters: int, random: np.random.RandomState) -> NDA
 
     Distances are 1 - cosine = |x - y|^2 / 2. Works on a uniform subsample of max(10,000, 20 K) rows, which bounds the
     K passes that seeding takes.
+
+    Rows are drawn in the order of their hashes: neither their order nor whether a row is there twice, or once with
+    twice the weight, changes what is drawn.
 
     Args:
         rows: the data.
@@ -25,8 +29,8 @@ def plus_plus(rows: Rows, n_clusters: int, random: np.random.RandomState) -> NDA
 
     """
     rows = sample(rows, max(10_000, 20 * n_clusters), random)
-    x = rows.take(np.arange(rows.n))
-    w = rows.weights
+    order = np.argsort(hashes(rows, np.float16), kind="stable")  # the same for all types of X
+    x, w = rows.take(order), rows.weights[order]
     trials = 2 + int(np.log(n_clusters))
     seeds = np.empty((n_clusters, rows.d))
 

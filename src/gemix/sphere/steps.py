@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from gemix.sphere.dual import Assignment, certify, solve_dual
 from gemix.sphere.mm import MirrorAscent
 from gemix.sphere.rows import Rows
-from gemix.sphere.scores import Scores
 
 Floats = NDArray[np.float64]
 
@@ -19,8 +18,9 @@ Floats = NDArray[np.float64]
 _REFERENCE_ROWS: Final = 1 << 14
 _REFERENCE_ROWS_A_COMPONENT: Final = 16
 _REFERENCE_VALUES: Final = 1 << 28
-_PASSES: Final = 20
-_GAP: Final = 1e-8  # of the last E-step, relative to the objective
+_FINE: Final = 1e-18  # of the objective: as far as rounding goes, so that potentials, too, are known to it
+_TRIES: Final = 6  # passes with potentials that a sample gives, before all rows are asked for them
+_EVALUATIONS: Final = 60  # passes over all rows in search of potentials, at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,20 @@ class Expectation:
     sums: Floats
 
 
+def reference_rows(n_clusters: int) -> int:
+    """Return how large a sample `SampledStep` wants for K components."""
+    return min(max(_REFERENCE_ROWS, _REFERENCE_ROWS_A_COMPONENT * n_clusters), _REFERENCE_VALUES // n_clusters)
+
+
 class EStep(ABC):
-    """Assigns the rows given the components, and remembers what it needs to start warm the next time."""
+    """Assigns the rows given the components, and remembers what it needs to start warm the next time.
+
+    Attributes:
+        gap: how far below its optimum, in nats, an E-step may stay.
+
+    """
+
+    gap: float = np.inf
 
     @abstractmethod
     def run(self, rows: Rows, directions: Floats, bias: Floats, floor: float) -> Expectation:
@@ -46,97 +58,90 @@ class EStep(ABC):
 
         """
 
-    def finish(self, rows: Rows, directions: Floats, bias: Floats, last: Expectation) -> Expectation:
-        """Return `last`, bettered for the same components as far as the solver can; `evaluations` are further ones."""
-        return _with_passes(last, 0)
-
     def log_alpha(self, masses: Floats) -> Floats:
         """Return log prior weights, (K,), for the next iteration: all equal, whatever the masses."""
         return np.full(len(masses), -np.log(len(masses)))
 
 
-def reference_rows(n_clusters: int) -> int:
-    """Return how large a sample `ExactStep` wants for K components."""
-    return min(max(_REFERENCE_ROWS, _REFERENCE_ROWS_A_COMPONENT * n_clusters), _REFERENCE_VALUES // n_clusters)
-
-
 class ExactStep(EStep):
-    """The optimum by the dual (see `gemix.sphere.dual`), with about one pass over the data.
+    """The optimum from K potentials (see `gemix.sphere.dual`), found on the scores of all rows."""
 
-    Potentials need K numbers of accuracy, not n: they are solved for on a reference sample, whose masses are off by
-    its sampling error. That error is measured at every pass over all rows, and hardly changes from one iteration to
-    the next, so the following solve takes it out: with c = pi_reference - pi_all at the last potentials, the
-    reference's dual for the target u + c has there the gradient that the full dual has (the control variate of
-    stochastic variance reduction, Johnson and Zhang 2013). Every pass certifies what it found: the gap is exact. A pass
-    is repeated, at better potentials, while its gap exceeds a tenth of the progress made or F would fall.
-    """
-
-    def __init__(self, balance: float, target: Floats, reference: Rows, potentials: Floats | None = None) -> None:
-        """Say what to solve and from which potentials to start.
+    def __init__(self, balance: float, target: Floats, tol: float, potentials: Floats | None = None) -> None:
+        """Set up the step.
 
         Args:
             balance: lambda.
             target: u, (K,).
-            reference: a sample of the rows, on which potentials are found; where it is all of them there is no error.
-            potentials: b, (K,); zeros by default.
+            tol: of the fit, in nats: E-steps are solved to a tenth of it; where lambda is infinite also to masses
+                within a thousandth of their targets.
+            potentials: b, (K,), to start from; zeros by default.
 
         """
-        self.balance, self.target, self.reference = balance, target, reference
+        self.balance, self.target = balance, target
         self.potentials = np.zeros(len(target)) if potentials is None else potentials
-        self.error = np.zeros(len(target))
-        self.tolerance = 1e-12 if reference.dtype == np.float64 else 1e-10
+        self.gap = 0.1 * tol if np.isfinite(balance) else min(0.1 * tol, 1e-3 * float(target.min()))
 
     def run(self, rows: Rows, directions: Floats, bias: Floats, floor: float) -> Expectation:
-        """Pass over the rows until the gap is small beside the progress."""
-        scores = self.reference.weighted_scores(directions, bias, self.potentials)
-        passes = 0
+        """Solve the dual, then pass over the rows."""
+        scores = rows.weighted_scores(directions, bias, self.potentials)
+        self.potentials = solve_dual(scores, self.target, self.balance, self.potentials, _FINE).potentials
+        return self._pass(rows, directions, bias)
+
+    def _pass(self, rows: Rows, directions: Floats, bias: Floats) -> Expectation:
+        found = rows.statistics(directions, bias, self.potentials)
+        assignment = certify(self.potentials, found.masses, found.log_sum, self.target, self.balance)
+        return Expectation(assignment, found.sums)
+
+
+class SampledStep(ExactStep):
+    """The same for more rows than scores are kept of: potentials are found on a sample.
+
+    What the sample's masses at its own optimum miss of the masses of all rows is added to the target of the next
+    solve. That converges to the optimum of all rows, in a pass or two where the sample is large enough. Where it does
+    not, the dual is minimised over all rows: Newton's method, a pass an evaluation.
+    """
+
+    def __init__(
+        self, sample: Rows, balance: float, target: Floats, tol: float, potentials: Floats | None = None
+    ) -> None:
+        """See `ExactStep`; `sample` is of the rows."""
+        super().__init__(balance, target, tol, potentials)
+        self.sample = sample
+        self.error = np.zeros(len(target))
+
+    def run(self, rows: Rows, directions: Floats, bias: Floats, floor: float) -> Expectation:
+        """Pass over the rows until the gap is small enough, or it is plain that `floor` is out of reach."""
+        scores = self.sample.weighted_scores(directions, bias, self.potentials)
+        last, passes = np.inf, 0
         while True:
-            expectation = self._pass(rows, directions, bias, scores)
+            # Sampling error cannot make a target negative; ten times smaller is as far as it is believed.
+            target = np.maximum(self.target + self.error, 0.1 * self.target)
+            solved = solve_dual(scores, target, self.balance, self.potentials)
+            self.potentials = solved.potentials
+            expectation = self._pass(rows, directions, bias)
             passes += 1
             found = expectation.assignment
-            noise = self._noise(found)
-            done = found.objective >= floor - noise and found.gap <= max(0.1 * (found.objective - floor), noise)
+            self.error = solved.masses - found.masses
+            noise = (1e-13 if rows.dtype == np.float64 else 1e-8) * max(1.0, abs(found.objective))
+            enough = found.gap <= self.gap and (found.objective >= floor or found.gap <= noise)
             # The dual bounds what any assignment reaches: nothing is gained by asking again.
-            hopeless = found.objective + found.gap < floor - noise
-            if done or hopeless or passes == _PASSES or self._is_exact(rows):
+            if enough or self.balance == 0 or found.objective + found.gap < floor - noise:
                 return _with_passes(expectation, passes)
-
-    def finish(self, rows: Rows, directions: Floats, bias: Floats, last: Expectation) -> Expectation:
-        """Pass over the rows until the gap is _GAP of the objective, or as small as rounding lets it be."""
-        passes = 0
-        if self._is_exact(rows):
-            return _with_passes(last, passes)
-        scores = self.reference.weighted_scores(directions, bias, self.potentials)
-        while passes < _PASSES and last.assignment.gap > _GAP * max(1.0, abs(last.assignment.objective)):
-            better = self._pass(rows, directions, bias, scores)
-            passes += 1
-            if better.assignment.gap >= last.assignment.gap:
+            if passes >= _TRIES or found.gap > 0.5 * last:
                 break
-            last = better
-        return _with_passes(last, passes)
-
-    def _is_exact(self, rows: Rows) -> bool:
-        return rows is self.reference or self.balance == 0
-
-    def _noise(self, found: Assignment) -> float:
-        return (1e-13 if self.reference.dtype == np.float64 else 1e-7) * max(1.0, abs(found.objective))
-
-    def _pass(self, rows: Rows, directions: Floats, bias: Floats, scores: Scores) -> Expectation:
-        # Sampling error cannot make a target negative; ten times smaller is as far as it is believed.
-        target = np.maximum(self.target + self.error, 0.1 * self.target)
-        solved = solve_dual(scores, target, self.balance, self.potentials, self.tolerance)
+            last = found.gap
+        every = rows.streamed_scores(directions, bias)
+        solved = solve_dual(every, self.target, self.balance, self.potentials, max_evaluations=_EVALUATIONS)
         self.potentials = solved.potentials
-        statistics = rows.statistics(directions, bias, self.potentials)
-        self.error = solved.masses - statistics.masses
-        assignment = certify(self.potentials, statistics.masses, statistics.log_sum, self.target, self.balance)
-        return Expectation(assignment, statistics.sums)
+        self.error = scores.evaluate(self.potentials, False)[1] - solved.masses
+        return _with_passes(self._pass(rows, directions, bias), passes + solved.evaluations + 1)
 
 
 class MirrorStep(EStep):
     """The paper's mirror ascent (see `gemix.sphere.mm`), warm-started from the last assignments of all rows."""
 
     def __init__(self, balance: float, target: Floats, sweeps: int, tolerance: float) -> None:
-        """Set lambda, u (K,), and how many sweeps an E-step may take for which relative gain of F."""
+        """Set lambda, u (K,), and how many sweeps an E-step may take until one raises F by less than `tolerance`."""
         self.balance, self.target, self.sweeps, self.tolerance = balance, target, sweeps, tolerance
         self.ascent: MirrorAscent | None = None
 

@@ -105,17 +105,18 @@ def mean_resultant_length(d: int, kappa: ArrayLike) -> Floats:
     return np.exp(log_ratio)
 
 
-def concentration(d: int, resultant: ArrayLike) -> Floats:
+def concentration(d: int, resultant: ArrayLike, highest: float = MAX_CONCENTRATION) -> Floats:
     """Maximum-likelihood concentration: the kappa with A_d(kappa) = resultant.
 
     Starts from (R d - R^3) / (1 - R^2) (Banerjee et al. 2005) and takes Newton steps with
     A' = 1 - A^2 - (d - 1) A / kappa (Sra 2012), held inside R (d - 2) / (1 - R^2) <= kappa <= R d / (1 - R^2)
-    (Tanabe et al. 2007). The likelihood is concave in kappa, so clipping to [MIN_CONCENTRATION, MAX_CONCENTRATION] is
-    its constrained maximum.
+    (Tanabe et al. 2007). The likelihood is concave in kappa, so clipping to [MIN_CONCENTRATION, highest] is its
+    constrained maximum.
 
     Args:
         d: dimension of the space, >= 2.
         resultant: mean resultant lengths, in [0, 1], any shape.
+        highest: bound on the concentration, at most MAX_CONCENTRATION.
 
     Returns:
         float64, the shape of `resultant`.
@@ -135,4 +136,4 @@ def concentration(d: int, resultant: ArrayLike) -> Floats:
         kappa = step
         if done:
             break
-    return np.clip(kappa, MIN_CONCENTRATION, MAX_CONCENTRATION)
+    return np.clip(kappa, MIN_CONCENTRATION, highest)
