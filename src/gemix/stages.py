@@ -211,7 +211,16 @@ class Run:
         self.ledger.record(stage, seconds[0], facts)
 
     def all(self) -> None:
-        """Run every stage."""
+        """Run every stage.
+
+        Raises:
+            GemixError: among others, before any work starts, what the kind of student needs is not installed.
+
+        """
+        if self.config.student_kind == "fasttext":
+            from gemix.student.fasttext_student import import_fasttext
+
+            import_fasttext()
         for stage in (self.embed, self.fit, self.name, self.distill, self.label):
             stage()
 
