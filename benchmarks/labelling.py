@@ -1,7 +1,7 @@
-"""Documents a second: reading, fastText's Python binding, the kernels, labelling, and datatrove's fastText filter.
+"""Documents a second: reading, fastText's Python binding, students, labelling, and datatrove's fastText filter.
 
     gemix run PAGES.jsonl.zst --out run/ --clusters 24 --balance 5000
-    pip install datatrove
+    pip install datatrove "gemix[fasttext]"
     python benchmarks/labelling.py PAGES.jsonl.zst --fasttext FOLDER --hashed run/student --work /tmp/work \
         --out docs/tables/labelling.md
 
@@ -31,14 +31,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
-from gemix.corpus.buffers import Texts, text_buffers, text_list
+from gemix.corpus.buffers import Texts, text_list
 from gemix.corpus.reader import read_batches
 from gemix.corpus.shards import Shard, resolve_shards
+from gemix.labels import Reading
 from gemix.labels.shard import label_shard
 from gemix.runtime.atomic import write_text
 from gemix.student import load_student
-from gemix.student.fasttext_kernel import FastTextKernel
-from gemix.tokens.counter import token_counter
+from gemix.tokens.counter import TokenCounter
 
 BYTES_A_TOKEN = 4  # of text; what the costs of a corpus counted in tokens assume
 Method = Callable[["Worker", Shard], None]
@@ -63,22 +63,22 @@ class Worker:
         self.out = out
         self.binary = fasttext_folder / "model.bin"
         self.binding = fasttext.load_model(str(self.binary))
-        self.kernel = FastTextKernel.read(self.binary)
         self.students = {"fasttext": load_student(fasttext_folder)}
-        with patch("gemix.student.fasttext_student.can_compile", lambda: False):
-            self.students["binding"] = load_student(fasttext_folder)
         if hashed_folder:
             self.students["hashed"] = load_student(hashed_folder)
         self.texts = cache(lambda shard: [batch.good_texts for batch in read_batches(shard)])
         self.lines = cache(
             lambda shard: [text.replace("\n", " ") for part in self.texts(shard) for text in text_list(part)]
         )
+        normaliser = self.students["fasttext"].normaliser
+        self.normalised = cache(lambda shard: list(map(normaliser, self.lines(shard))))
 
-    def label(self, shard: Shard, student: str) -> None:
+    def label(self, shard: Shard, student: str, counter: TokenCounter | None = None) -> None:
         """Write the sidecar of a shard."""
-        counter = PythonCounter() if student == "binding" else token_counter("whitespace")
-        options = {"model": student, "text_key": "text", "id_key": "id", "counter": counter}
-        label_shard(shard, self.students[student], self.out / student, **options)
+        reading = Reading()
+        if counter is not None:
+            vars(reading)["token_counter"] = counter  # in place of the one that the reading would load
+        label_shard(shard, self.students[student], self.out / student, model=student, reading=reading)
 
 
 def read(worker: Worker, shard: Shard) -> None:
@@ -87,14 +87,21 @@ def read(worker: Worker, shard: Shard) -> None:
 
 
 def binding(worker: Worker, shard: Shard) -> None:
-    lines = worker.lines(shard)
+    predict(worker, worker.lines(shard))
+
+
+def binding_normalised(worker: Worker, shard: Shard) -> None:
+    predict(worker, worker.normalised(shard))
+
+
+def predict(worker: Worker, lines: list[str]) -> None:
     for start in range(0, len(lines), 1024):
         worker.binding.predict(lines[start : start + 1024])
 
 
-def kernel(worker: Worker, shard: Shard) -> None:
-    for texts in worker.texts(shard):
-        worker.kernel.predict(text_buffers(texts))
+def label_in_python(worker: Worker, shard: Shard) -> None:
+    with patch("gemix.student.fasttext_student.can_compile", lambda: False):
+        worker.label(shard, "fasttext", PythonCounter())
 
 
 def datatrove_filter(worker: Worker, shard: Shard) -> None:
@@ -125,9 +132,9 @@ def methods(hashed: bool, datatrove: bool) -> dict[str, tuple[Method, list[str],
     found: dict[str, tuple[Method, list[str], list[int]]] = {
         "read": (read, both, [1]),
         "fastText binding, whole texts": (binding, memory, [1]),
-        "kernel, whole texts": (kernel, memory, [1]),
-        "student `fasttext`, kernel": (students("fasttext")[0], memory, [1]),
-        "label: fastText binding, Python normaliser": (students("binding")[1], both, [1]),
+        "fastText binding, normalised texts": (binding_normalised, memory, [1]),
+        "student `fasttext`": (students("fasttext")[0], memory, [1]),
+        "label: student `fasttext`, normalised and counted by Python": (label_in_python, both, [1]),
         "label: student `fasttext`": (students("fasttext")[1], both, [1, 2]),
     }
     if hashed:

@@ -17,7 +17,8 @@ PLANS: Final[dict[str, Callable[[Run], Stage]]] = {
 
 
 def run_all(run: Run) -> None:
-    """Do every stage, in order."""
+    """Do every stage, in order; what one of them lacks is said before the first begins."""
+    distill.check(run)
     embed.embed(run)
     fit.fit(run)
     name.name(run)

@@ -34,6 +34,19 @@ def plan(run: Run) -> Stage:
     return Stage("distill", SCHEMA, chosen, inputs, outputs)
 
 
+def check(run: Run) -> None:
+    """Make sure that what the kind of student needs is installed.
+
+    Raises:
+        GemixError: it is not.
+
+    """
+    if run.config("distill").student_kind == "fasttext":
+        from gemix.student.fasttext_student import import_fasttext
+
+        import_fasttext()
+
+
 def distill(run: Run) -> None:
     """Train the student on the teacher's labels and measure it on held-out documents."""
     run.do(plan(run), lambda: _distill(run))

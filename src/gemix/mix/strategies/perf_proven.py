@@ -1,4 +1,4 @@
-"""Perf that counts noise: a domain's weight moves only where its probe is surely better, or worse, than the baseline."""
+"""Perf that counts noise: a domain's weight moves only where its probe is surely better or worse than the baseline."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
