@@ -28,5 +28,5 @@ if __name__ == "__main__":
     job.compile_kernels(any(shard.format != ".parquet" for shard in shards))
     before = count()
     for shard in shards:
-        job(shard, lambda n: None)
+        job.make(shard, lambda n: None)
     print(before, count())

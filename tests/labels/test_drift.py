@@ -104,7 +104,7 @@ def labelled(shards: list[Shard], student_folder: Path, tmp_path: Path) -> Path:
     """Labels of the corpus, and a student beside them that was tested on the like of it."""
     run = tmp_path / "run"
     label_corpus(shards, student_folder, run / "labels")
-    (run / "labels" / "domains.csv").write_text("domain,name\n0,cooking\n1,space\n2,law\n")
+    (run / "labels" / "domains.csv").write_text("domain,name,tokens\n0,cooking,1\n1,space,1\n2,law,1\n")
     (run / "student").mkdir()
     for file in student_folder.iterdir():
         (run / "student" / file.name).write_bytes(file.read_bytes())

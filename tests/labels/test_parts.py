@@ -1,4 +1,6 @@
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pyarrow as pa
@@ -52,8 +54,10 @@ def small_parts(monkeypatch: pytest.MonkeyPatch, whole: dict[str, bytes], shards
     monkeypatch.setattr(parts, "PART_BYTES", big.path.stat().st_size // 5)
 
 
-def label(shards: list[Shard], student_folder: Path, out: Path, **options: object) -> LabelResult:
-    return label_corpus(shards, student_folder, out, READING, launcher=Launcher(**options))  # type: ignore[arg-type]
+def label(
+    shards: list[Shard], student_folder: Path, out: Path, reading: Reading = READING, **options: Any
+) -> LabelResult:
+    return label_corpus(shards, student_folder, out, reading, launcher=Launcher(**options))
 
 
 @pytest.mark.usefixtures("small_parts")
@@ -132,7 +136,7 @@ def test_parts_of_another_file_student_or_setting_are_made_again(
     out = tmp_path / "out"
     big = next(shard for shard in shards if shard.name == "sub/big")
     label(shards, other_student_folder, out, rank=Rank(0, 1))
-    label(shards, student_folder, out, rank=Rank(0, 1), text_key="source")
+    label(shards, student_folder, out, replace(READING, text_key="source"), rank=Rank(0, 1))
     (of_big,) = split(shards, {shard: shard.path.stat().st_size for shard in shards}).values()
     job = Job(student_folder, student_fingerprint(student_folder), out, READING)
     assert all(job.trusted(part) is None for part in of_big if isinstance(part, Part))
@@ -151,7 +155,7 @@ def test_a_file_that_changes_between_its_parts(
     shards: list[Shard], student_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     big = next(shard for shard in shards if shard.name == "sub/big")
-    original = Job.__call__
+    original = Job.make
     calls: list[str] = []
 
     def touch_later(self: Job, task: object, advance: object) -> object:
@@ -163,7 +167,7 @@ def test_a_file_that_changes_between_its_parts(
         return done
 
     with monkeypatch.context() as patch:
-        patch.setattr(Job, "__call__", touch_later)
+        patch.setattr(Job, "make", touch_later)
         with pytest.raises(GemixError, match=r"(?s)1 of 3 shards .*big\.parquet changed"):
             label(shards, student_folder, tmp_path / "out")
     assert label(shards, student_folder, tmp_path / "out").labelled == ["sub/big"]

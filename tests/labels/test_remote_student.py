@@ -66,7 +66,7 @@ def test_one_that_changes_while_a_job_works_is_refused(
     job = Job(student, student_fingerprint(student), tmp_path / "out", Reading())
     put(store, other_student_folder)
     with pytest.raises(GemixError, match="s3://web/student: this student is another than at the start"):
-        job(shards[0], lambda n: None)
+        job.make(shards[0], lambda n: None)
     assert not contents(tmp_path).keys() & {"out/a.json", "out/a.parquet"}
 
 

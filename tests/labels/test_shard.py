@@ -2,13 +2,14 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from label_data import DOMAINS, FakeStudent, contents, make_rows, temporary_files, write_corpus
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Split
 
-from gemix.corpus.buffers import text_list
 from gemix.corpus.reader import read_batches
 from gemix.corpus.shards import Shard, resolve_shards
 from gemix.labels import Reading, sidecar
@@ -120,16 +121,13 @@ def test_long_ids_close_a_row_group_early(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_tokens_are_those_of_the_named_counter(tmp_path: Path) -> None:
-    class Characters:
-        name = "characters"
-
-        def count(self, texts: Any) -> np.ndarray:
-            return np.array([len(text) for text in text_list(texts)], np.int64)
-
+    tokenizer = Tokenizer(WordLevel({"oven": 0, "[UNK]": 1}, "[UNK]"))
+    tokenizer.pre_tokenizer = Split("", "isolated")  # every character is a token
+    tokenizer.save(str(tmp_path / "characters.json"))
     (tmp_path / "a.jsonl").write_text('{"text": "oven salt"}\n')
-    marker = label(Shard("a", tmp_path / "a.jsonl"), tmp_path / "out", counter=Characters())
+    marker = label(Shard("a", tmp_path / "a.jsonl"), tmp_path / "out", counter=str(tmp_path / "characters.json"))
     assert marker.tokens == [9, 0, 0]
-    assert marker.settings == {"text_key": "text", "id_key": "id", "counter": "characters"}
+    assert marker.settings["counter"].startswith("tokenizers:characters.json#")
 
 
 def test_other_columns_can_be_text_and_id(tmp_path: Path) -> None:

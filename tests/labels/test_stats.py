@@ -168,7 +168,7 @@ def test_what_was_not_counted_is_an_error(
     corpus: Path, student_folder: Path, tmp_path: Path, by: str, option: str
 ) -> None:
     label_corpus(resolve_shards([corpus / "p.parquet"]), student_folder, tmp_path / "out")
-    (tmp_path / "out" / "domains.csv").write_text("domain,name\n0,a\n1,b\n2,c\n")
+    (tmp_path / "out" / "domains.csv").write_text("domain,name,tokens\n0,a,1\n1,b,1\n2,c,1\n")
     code, _, err = gemix("stats", tmp_path / "out", "--by", by)
     assert code == 1
     assert f"nothing was counted by {by}; label with {option} COLUMN" in err
@@ -197,8 +197,8 @@ def test_other_domains_than_the_names_say(labels: Path, tmp_path: Path) -> None:
 
     copy = tmp_path / "copy"
     shutil.copytree(labels, copy)
-    (copy / "domains.csv").write_text("domain,name\n0,a\n")
-    with pytest.raises(GemixError, match=r"domains\.csv names 1 domains, the labels in .* have 3"):
+    (copy / "domains.csv").write_text("domain,name,tokens\n0,a,1\n")
+    with pytest.raises(GemixError, match=r"domains\.csv has 1 domains, the labels in .* 3"):
         read_stats(copy)
 
 
@@ -211,7 +211,7 @@ def test_sources_of_parquet_and_json_are_counted_alike(student_folder: Path, tmp
     lines = [json.dumps(row | {"when": str(row["when"])}) for row in rows]
     (tmp_path / "in" / "j.jsonl").write_text("\n".join(lines))
     label_corpus(resolve_shards([tmp_path / "in"]), student_folder, tmp_path / "out", KEYS)
-    (tmp_path / "out" / "domains.csv").write_text("domain,name\n0,a\n1,b\n2,c\n")
+    (tmp_path / "out" / "domains.csv").write_text("domain,name,tokens\n0,a,1\n1,b,1\n2,c,1\n")
     markers = read_stats(tmp_path / "out").markers
     assert markers["p"].by_source == markers["j"].by_source
     assert markers["p"].by_month == markers["j"].by_month

@@ -150,5 +150,6 @@ def test_a_file_system_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    with pytest.raises(GemixError, match=r"cannot write .*nowhere"), folder_lock(tmp_path / "nowhere"):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(GemixError, match=r"cannot write .*nowhere"), folder_lock(tmp_path / "file" / "nowhere"):
         pytest.fail("locked")
