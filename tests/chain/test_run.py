@@ -125,7 +125,9 @@ def test_stages_one_by_one_with_yaml_give_the_same_bytes(finished, corpus, tmp_p
     settings.write_text(f"inputs: ['{corpus}']\nembedder: lsa\nclusters: 4\nworkers: 2\nwindow: 400\n")
     assert gemix("embed", "--out", run, "--config", settings)[0] == 0
     for stage in ("fit", "name", "distill"):
-        assert gemix(stage, run)[0] == 0
+        code, _, err = gemix(stage, run, "--config", settings)
+        assert code == 0
+        assert "are settings of other stages" in err
     code, _, err = gemix("label", corpus, "--student", run / "student", "--out", run / "labels", "-j", "2")
     assert code == 0, err
     assert label_bytes(run) == label_bytes(finished)

@@ -27,7 +27,7 @@ def write_mixture(run: Path, kind: str = "gp", budget: int | None = 10**6, n: in
     W, y = runs(n, len(partition.names))
     model = surrogate(kind).fit(W, y)
     goal = Objective([model], np.ones(1), "mean", np.array([y.mean()]), np.array([y.std()]))
-    box = make_box(partition.names, cap=np.full(len(partition.names), cap))
+    box = make_box(partition.keys, cap=np.full(len(partition.names), cap))
     fitted = surrogate_json.dump(goal, ["valid_loss"], box)
     write_text(run / "mixture.surrogate.json", fitted)
     weights = project(np.arange(1.0, len(partition.names) + 1), box)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -146,8 +147,11 @@ def test_the_panel_shows_the_mixture(run):
 
 def test_a_mixture_of_another_table_is_pointed_out(run):
     write_mixture(run)
-    with (run / "domains.csv").open("a") as file:
-        file.write("\n")
+    assert mixture.panel(run)["notes"] == []
+    table = read_partition(run / "domains.csv")
+    (run / "domains.csv").write_text(write_partition(replace(table, titles=["another name", *table.names[1:]])))
+    assert mixture.panel(run)["notes"] == []  # a name is no part of what was mixed
+    (run / "domains.csv").write_text(write_partition(replace(table, tokens=table.tokens + 1)))
     assert "not made from the domains.csv" in mixture.panel(run)["notes"][0]
 
 
@@ -177,7 +181,7 @@ def test_a_damaged_mixture_is_named(run, damage):
     [
         lambda content: content["targets"][0]["model"].pop("alpha"),
         lambda content: content["targets"][0]["model"].update(kind="oracle"),
-        lambda content: content.update(version=2),
+        lambda content: content.update(schema=2),
         lambda content: content["floor"].append(0.0),
         lambda content: content.update(cap=[0.1] * 4),
         lambda content: content.update(domains=["a", "b", "c", "d"]),

@@ -182,7 +182,7 @@ def test_confusion_names_the_most_confused_domains(run):
 
 def test_the_command_makes_the_same_run_again(run, tmp_path):
     config = read.settings(run)
-    arguments = shlex.split(command(config, run))[1:]
+    arguments = shlex.split(command(config, run, config.inputs))[1:]
     arguments[arguments.index("--out") + 1] = str(tmp_path / "again")
     result = invoke(*arguments, "--workers", config.workers, "--dry-run")
     assert result.exit_code == 0, result.stderr
@@ -221,7 +221,7 @@ def test_one_domain_has_a_report(run, tmp_path):
     [
         (lambda run: (run / "run.json").unlink(), "is not a run folder"),
         (lambda run: (run / "run.json").write_text("{"), "cannot use"),
-        (lambda run: (run / "taxonomy.json").write_text("{}"), "is not a taxonomy"),
+        (lambda run: (run / "taxonomy.json").write_text("{}"), "not a taxonomy"),
         (lambda run: (run / "student" / "evaluation.json").write_text("{}"), "is not an evaluation"),
         (lambda run: (run / "domains.csv").write_text("domain,documents,tokens,name\n0,1,1,a\n"), "has 1 domains"),
         (lambda run: (run / "domains.csv").unlink(), "domains.csv"),

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gemix.runtime.errors import GemixError
@@ -273,7 +273,8 @@ def _allowed(text: str) -> bool:
     return True
 
 
-@settings(max_examples=40)  # each writes up to twelve files to the disk
+# Each writes up to twelve files to the disk; most texts are no names.
+@settings(max_examples=40, suppress_health_check=[HealthCheck.filter_too_much])
 @given(
     steps=st.lists(
         st.tuples(

@@ -10,7 +10,7 @@ import numpy as np
 
 from gemix.mix.partition import read_partition, write_partition
 from gemix.run.folder import RunFolder
-from gemix.runtime.atomic import write_text
+from gemix.runtime.atomic import keep_text
 from gemix.runtime.errors import GemixError
 from gemix.taxonomy.edits import named_taxonomy
 from gemix.taxonomy.model import Taxonomy
@@ -27,7 +27,7 @@ def show_names(paths: RunFolder) -> None:
     from gemix.taxonomy.writer import to_markdown
 
     taxonomy = named_taxonomy(paths.root)
-    write_text(paths.root / "taxonomy.md", to_markdown(taxonomy))
+    keep_text(paths.root / "taxonomy.md", to_markdown(taxonomy))
     if (paths.student / "config.json").exists():
         write_names(paths.student, taxonomy.names)
     if paths.domains.exists():
@@ -42,5 +42,4 @@ def _show(taxonomy: Taxonomy, path: Path) -> None:
     if len(table.keys) != len(taxonomy.domains):
         return  # it is of an earlier teacher, and labelling will replace it
     excluded = np.array([domain.excluded for domain in taxonomy.domains])
-    cap = np.where(excluded, 0.0, np.where(table.cap == 0, 1.0, table.cap))
-    write_text(path, write_partition(replace(table, titles=taxonomy.names, cap=cap)))
+    keep_text(path, write_partition(replace(table, titles=taxonomy.names, excluded=excluded)))

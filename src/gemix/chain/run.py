@@ -12,8 +12,8 @@ from typing import Any
 from gemix.corpus.shards import Shard, refuse_overlap, resolve_shards
 from gemix.run.folder import RunFolder
 from gemix.run.ledger import Ledger, Stage, timed
-from gemix.run.settings import RunConfig, resolve, settings_of, to_yaml
-from gemix.runtime.atomic import remove_leftovers, write_text
+from gemix.run.settings import STAGES, RunConfig, read_yaml, resolve, settings_of, to_yaml
+from gemix.runtime.atomic import keep_text, remove_leftovers
 from gemix.runtime.progress import say
 
 Facts = dict[str, Any]
@@ -55,6 +55,13 @@ class Run:
         refuse_overlap(shards, inputs, self.paths.root)
         return shards
 
+    def unused(self, stage: str) -> list[str]:
+        """Return the settings of the YAML file that this stage has no use for, and so does not keep."""
+        if self._file is None:
+            return []
+        given = {key for key in read_yaml(self._file) if key not in STAGES}
+        return sorted(given - set(STAGES[stage]) - {"workers"})
+
     def clean(self) -> None:
         """Delete the temporary files of a killed run; the caller holds the folder's lock."""
         for place in (self.paths.root, self.paths.embeddings, self.paths.teacher, self.paths.names, self.paths.student):
@@ -80,4 +87,4 @@ class Run:
         if stage.name == "embed":
             facts = facts | {"inputs_as_given": list(config.inputs)}
         self.ledger.record(stage, seconds, facts, settings_of(config, stage.name))
-        write_text(self.paths.config, to_yaml(self.ledger.settings()))
+        keep_text(self.paths.config, to_yaml(self.ledger.settings()))

@@ -71,10 +71,12 @@ def _execute(
     run: "Run",
     stages: Callable[["Run"], None],
     dry_run: bool,
-    show: str = "embed",
+    stage: str | None = None,
     after: Callable[[], None] | None = None,
 ) -> None:
-    say(run.config(show).to_yaml())
+    say(run.config(stage or "embed").to_yaml())
+    if stage is not None and (others := run.unused(stage)):
+        say(f"note: {', '.join(others)} are settings of other stages: give them the file, too")
     if dry_run:
         _plan(run)
         return
@@ -165,7 +167,7 @@ def embed(
     from gemix.chain import Run
     from gemix.chain.embed import embed as stage
 
-    _execute(Run(out, flags(locals()), config), stage, dry_run)
+    _execute(Run(out, flags(locals()), config), stage, dry_run, "embed")
 
 
 @app.command()

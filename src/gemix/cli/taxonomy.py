@@ -36,7 +36,7 @@ def cut(
 
     Example: `gemix cut run/ --nodes 8 --out domains-8.csv`
     """
-    from gemix.mix.domain_ids import domain_key, domain_number
+    from gemix.mix.domain_ids import domain_key, domain_number, find_domains
     from gemix.mix.levels import coarsen
     from gemix.mix.partition import read_partition, write_partition
     from gemix.run.folder import RunFolder
@@ -49,12 +49,15 @@ def cut(
     partition = read_partition(source)
     taxonomy = named_taxonomy(run)
     owners = _owners(taxonomy, nodes, run)
-    strangers = sorted(set(partition.keys) ^ {domain_key(k) for k in range(len(owners))})
-    if strangers:
-        raise GemixError(f"{source} is no table of the domains of {run}: {strangers[0]} is in one of them only")
+    places = find_domains(partition.keys, [domain_key(k) for k in range(len(owners))], taxonomy.names)
+    numbers = [place for place in places if place is not None]
+    if sorted(numbers) != list(range(len(owners))):
+        stranger = next((key for key, place in zip(partition.keys, places, strict=True) if place is None), None)
+        what = f"{stranger!r} is no domain of the run" if stranger else "not every domain of the run is in it"
+        raise GemixError(f"{source} is no table of the domains of {run}: {what}")
     names = [*taxonomy.names, *(node.name for node in taxonomy.tree.nodes)] if taxonomy.tree else taxonomy.names
     titles = {domain_key(node): names[node] for node in owners}
-    of_domain = [domain_key(owners[domain_number(key) or 0]) for key in partition.keys]
+    of_domain = [domain_key(owners[number]) for number in numbers]
     table = out or run / f"domains-{nodes}.csv"
     leaves = table.with_suffix(".leaves.csv")
     coarse = coarsen(partition, of_domain, titles)

@@ -14,7 +14,7 @@ from gemix.labels.counts import ColumnCounts
 from gemix.labels.markers import PER_DOMAIN, Marker, marker_path, merge_columns, read_marker, sum_lists
 from gemix.mix.domain_ids import domain_key
 from gemix.mix.partition import Partition, write_partition
-from gemix.runtime.atomic import write_text
+from gemix.runtime.atomic import keep_text
 from gemix.runtime.errors import GemixError, first_faults
 from gemix.runtime.storage import is_remote, names_below
 
@@ -171,4 +171,4 @@ def write_domains(totals: Totals, names: Sequence[str], path: Path, identity: st
         GemixError: `names` has not one name per domain, or the file cannot be written.
 
     """
-    write_text(path, write_partition(domain_table(totals, names, identity)))
+    keep_text(path, write_partition(domain_table(totals, names, identity)))

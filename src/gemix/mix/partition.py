@@ -20,6 +20,7 @@ FILE_NAME: Final = "domains.csv"
 # Columns with one value in all rows: what counted the tokens, and what gave the domains their numbers.
 COUNTER: Final = "tokenizer"
 IDENTITY: Final = "partition"
+EXCLUDED: Final = "excluded"  # yes, or empty
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Partition:
         counter: what counted the tokens; None where the table does not say.
         identity: fingerprint of what gave the domains their numbers, so that those of two partitions are not taken
             for each other; None where the keys are names.
+        excluded: (K,) bool, the domains that no mixture may use; None: all may be used.
 
     """
 
@@ -48,6 +50,7 @@ class Partition:
     bytes: NDArray[np.int64] | None = None
     counter: str | None = None
     identity: str | None = None
+    excluded: NDArray[np.bool_] | None = None
 
     @property
     def names(self) -> list[str]:
@@ -59,7 +62,12 @@ class Partition:
         """SHA-256 of the domains, their counts and bounds; a new name of a domain does not change it."""
         counts = [self.keys, None if self.documents is None else self.documents.tolist(), self.tokens.tolist()]
         content = [*counts, self.floor.tolist(), self.cap.tolist(), self.counter, self.identity]
+        content.append(self._excluded.tolist())
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+    @property
+    def _excluded(self) -> NDArray[np.bool_]:
+        return np.zeros(len(self.keys), bool) if self.excluded is None else self.excluded
 
     @property
     def shares(self) -> Floats:
@@ -67,7 +75,7 @@ class Partition:
         return np.asarray(self.tokens / self.tokens.sum())
 
     def box(self, max_epochs: float | None = None, budget_tokens: float | None = None) -> Box:
-        """Return where mixtures may lie; a domain without tokens has no weight.
+        """Return where mixtures may lie; a domain that has no tokens, or is excluded, has no weight.
 
         Args:
             max_epochs: passes over a domain that are allowed; needs a budget.
@@ -77,7 +85,7 @@ class Partition:
             ValueError: no mixture is possible, or epochs without a budget.
 
         """
-        cap = np.where(self.tokens > 0, self.cap, 0.0)
+        cap = np.where((self.tokens > 0) & ~self._excluded, self.cap, 0.0)
         if max_epochs is None:
             return make_box(self.keys, self.floor, cap)
         if budget_tokens is None:
@@ -88,9 +96,9 @@ class Partition:
 def read_partition(path: Path) -> Partition:
     """Read a table of domains: CSV with the columns domain and tokens.
 
-    There may be name, documents, bytes, tokenizer, partition, cap and floor beside them. Where `domain` holds whole
-    numbers they are the domains of a run, and `name` is what people call them; else `domain`, or a `name` alone, is the
-    key.
+    There may be name, documents, bytes, tokenizer, partition, excluded, cap and floor beside them. Where `domain` holds
+    whole numbers they are the domains of a run, and `name` is what people call them; else `domain`, or a `name` alone,
+    is the key.
 
     Raises:
         ValueError: a missing column, a duplicate, or a bad number; the message names the file and the row.
@@ -135,6 +143,7 @@ def read_partition(path: Path) -> Partition:
         counts.get("bytes"),
         _common(path, rows, COUNTER),
         _common(path, rows, IDENTITY),
+        _flags(path, rows) if EXCLUDED in columns else None,
     )
 
 
@@ -153,6 +162,8 @@ def write_partition(partition: Partition) -> str:
     for name, bounds, default in (("floor", partition.floor, 0.0), ("cap", partition.cap, 1.0)):
         if np.any(bounds != default):
             columns[name] = [repr(float(bound)) for bound in bounds]
+    if partition.excluded is not None and partition.excluded.any():
+        columns[EXCLUDED] = ["yes" if out else "" for out in partition.excluded]
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(columns)
@@ -201,6 +212,13 @@ def _common(path: Path, rows: Sequence[tuple[int, dict[str, str]]], column: str)
     if len(values) > 1:
         raise ValueError(f"{path}: the column {column} must hold one value, not {', '.join(sorted(map(repr, values)))}")
     return values.pop() or None
+
+
+def _flags(path: Path, rows: Sequence[tuple[int, dict[str, str]]]) -> NDArray[np.bool_]:
+    for line, row in rows:
+        if row[EXCLUDED] not in ("yes", "", "no"):
+            raise ValueError(f"{path}, row {line}: {EXCLUDED} must be yes, no or empty, not {row[EXCLUDED]!r}")
+    return np.array([row[EXCLUDED] == "yes" for _, row in rows])
 
 
 def _count(path: Path, line: int, cell: str, column: str) -> int:

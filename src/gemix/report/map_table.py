@@ -61,7 +61,7 @@ def map_table(run: Path, most: int = MOST) -> tuple[pa.Table, str]:
         points, method = np.column_stack([old["x"], old["y"]]), str(notes["method"])
     else:
         points, method = layout.layout(X, read.settings(run).seed)
-    labels = RunFolder(run).read_assignment().domains
+    labels = RunFolder(run).read_assignment().domains[: len(documents)]
     table = pa.table(
         [
             documents["id"],
@@ -83,7 +83,7 @@ def _keys(run: Path, most: int) -> dict[str, str]:
     paths, ledger = RunFolder(run), Ledger(run)
     settings = [_VERSION, most, read.settings(run).seed, layout.NEIGHBOURS, layout.MIN_DISTANCE, layout.DIMENSIONS]
     embedded = [ledger.hash_of(path) for path in (paths.seed, paths.embeddings / "seed.npy")]
-    named = [ledger.hash_of(paths.teacher / "model.safetensors"), ledger.hash_of(run / "taxonomy.json")]
+    named = [ledger.hash_of(paths.partition), *read.taxonomy(run).names]
     return {"layout": _hash([*settings, *embedded]), "domains": _hash(named)}
 
 

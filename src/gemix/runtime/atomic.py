@@ -76,6 +76,16 @@ def write_text(path: Path, text: str) -> None:
         tmp.write_text(text, encoding="utf-8")
 
 
+def keep_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8, atomically, unless the file holds it already: then it is not touched."""
+    try:
+        if not is_remote(path) and path.read_bytes() == text.encode():
+            return
+    except OSError:
+        pass
+    write_text(path, text)
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write `value` as indented JSON with a final newline, atomically."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from gemix.runtime.atomic import write_text
+from gemix.runtime.atomic import keep_text
 from gemix.runtime.errors import GemixError
 from gemix.runtime.records import Record, read_record
 from gemix.runtime.storage import is_file
@@ -37,7 +37,7 @@ def read_names(folder: Path) -> list[str]:
 
 def write_names(folder: Path, names: Sequence[str]) -> None:
     """Write the names of a student's domains, by number, into its folder."""
-    write_text(folder / FILE_NAME, _Names(names=list(names)).to_json())
+    keep_text(folder / FILE_NAME, _Names(names=list(names)).to_json())
 
 
 def partition_of(folder: Path) -> str | None:
