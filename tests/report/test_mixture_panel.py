@@ -15,7 +15,7 @@ import gemix.report
 from gemix.mix import surrogate_json
 from gemix.mix.box import make_box, project
 from gemix.mix.objective import Objective
-from gemix.mix.partition import read_partition
+from gemix.mix.partition import read_partition, write_partition
 from gemix.mix.surrogates import KINDS, surrogate
 from gemix.report import mixture
 from gemix.report.predictor import page_model, without_spread
