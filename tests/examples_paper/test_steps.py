@@ -20,7 +20,7 @@ from support import make_documents, write_jsonl
 from typer.testing import CliRunner
 
 import score
-from gemix import cli
+from gemix.cli import app as cli
 from gemix.proxy.dataset import Contract, Part, part_path
 from gemix.proxy.transformer.config import PRESETS
 from gemix.run.settings import resolve
@@ -146,7 +146,7 @@ def stand_ins(tmp_path, monkeypatch) -> Path:
     (out / "run").mkdir(parents=True)
     rows = [f"{k},{name},100,4000000000" for k, name in enumerate(names)]
     (out / "run" / "domains.csv").write_text("\n".join(["domain,name,documents,tokens", *rows]) + "\n")
-    parts = [Part(name=name, documents=2, tokens=100, bytes=400) for name in names]
+    parts = [Part(name=f"domain-{k:02}", documents=2, tokens=100, bytes=400) for k in range(24)]
     for kind in ("train", "valid"):
         (out / "tokens" / kind).mkdir(parents=True)
         for k in range(24):
@@ -185,7 +185,7 @@ def test_dry_runs_say_what_would_be_done_and_write_nothing(commands, stand_ins):
 
 def test_the_settings_are_the_papers():
     settings = resolve({}, PAPER / "domains.yaml")
-    assert (settings.clusters, settings.balance, settings.sample_tokens) == (24, 5000, 3_000_000_000)
+    assert (settings.clusters, settings.balance, settings.sample_bytes) == (24, 5000, 12_000_000_000)
     assert settings.student_kind == "fasttext"
 
 

@@ -140,7 +140,7 @@ def test_damage_is_named(model, tmp_path):
     with pytest.raises(GemixError, match=r"model\.safetensors does not hold the parameters"):
         load_model(tmp_path)
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(GemixError, match="is not a model of gemix: vocab_size"):
+    with pytest.raises(GemixError, match="not a model of gemix: vocab_size"):
         load_model(tmp_path)
     (tmp_path / "config.json").write_text(json.dumps(config))
     (tmp_path / "model.safetensors").unlink()

@@ -133,8 +133,8 @@ def test_regmix_from_data_to_mixture(gemix):
     assert "on 6 runs that were not fitted" in said
     found = mixture()
     check, held_out = found.surrogate["check"], found.surrogate["held_out"]
-    assert found.names == NAMES[::-1]
-    table = read_runs(Path("swarm/mixtures.csv"), Path("swarm/metrics.csv"), found.names)
+    assert found.keys == NAMES[::-1]
+    table = read_runs(Path("swarm/mixtures.csv"), Path("swarm/metrics.csv"), found.keys)
     assert len(table.ids) == 22
     rows = {name: i for i, name in enumerate(table.ids)}
     (best,) = (name for name in table.ids if name.startswith("best-"))
@@ -201,7 +201,7 @@ def test_doremi_from_data_to_mixture_and_its_replay(gemix):
     assert "round 2: the largest change of a weight is" in said
     assert found.provenance["rounds"] == 2
     assert Path("path.svg").read_text().count("<path") > 4
-    weights = dict(zip(found.names, found.weights, strict=True))
+    weights = dict(zip(found.keys, found.weights, strict=True))
     # The record has the order of the data, domains.csv another one.
     steps = np.genfromtxt("doremi/excess-2.csv", delimiter=",", skip_header=1)[:, 1:]
     average = doremi_replay(steps, np.ones(4)).average

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sample.export_data import NAMES, label, make_rows, write_layout
+from sample.export_data import NAMES as TITLES
+from sample.export_data import label, make_rows, write_layout
 from tokenizers import Tokenizer
 from typer import Typer
 from typer.testing import CliRunner
@@ -23,6 +24,7 @@ from gemix.proxy.tokenised import divide, held_out, tokenise
 from gemix.runtime.errors import GemixError
 from gemix.tokens.tokenizer import load_tokenizer
 
+NAMES = [f"domain-{k:02}" for k in range(len(TITLES))]
 SETTINGS = PrepareSettings(vocabulary=600, held_out=0.1, valid_tokens=2000)
 ROWS = make_rows(1200)
 
@@ -57,8 +59,8 @@ def test_every_document_is_in_its_domain_or_held_out(made: tuple[Path, ProxyData
     out, data = made
     tokenizer = load_tokenizer(out / "tokenizer.json")
     held = dict(zip([row["id"] for row in ROWS], held_out([row["id"] for row in ROWS], 0.1).tolist(), strict=True))
-    for k, name in enumerate(NAMES):
-        mine = [row for row in ROWS if row["text"].split()[0] == name]
+    for k, (name, title) in enumerate(zip(NAMES, TITLES, strict=True)):
+        mine = [row for row in ROWS if row["text"].split()[0] == title]
         texts = {tokenizer.decode(d[:-1]) for d in documents(data.train[k], data.end)}
         assert texts == {row["text"] for row in mine if not held[row["id"]]}
         part = data.domains[k]
@@ -101,11 +103,15 @@ def test_the_limit_of_a_validation_set_keeps_the_lowest_hashes(made, labelled, t
     assert [part.tokens for part in small.domains] == [part.tokens for part in made[1].domains]
 
 
+def times(folder: Path) -> dict[Path, int]:
+    return {p: p.stat().st_mtime_ns for p in folder.rglob("*") if p.is_file() and p.name != ".lock"}
+
+
 def test_the_same_call_again_touches_nothing(made: tuple[Path, ProxyData], labelled, tmp_path: Path) -> None:
     out, data = made
-    before = {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()}
+    before = times(out)
     assert prepare_data(*labelled, out, SETTINGS).fingerprint == data.fingerprint
-    assert {path: path.stat().st_mtime_ns for path in out.rglob("*") if path.is_file()} == before
+    assert times(out) == before
     prepare_data(*labelled, tmp_path / "again", SETTINGS)
     assert files(tmp_path / "again") == files(out)
     with pytest.raises(GemixError, match="other settings"):
@@ -143,7 +149,8 @@ if place == "streams":
 elif place == "moves":
     prepare.os.replace = later(os.replace, int(os.environ["MOVES"]))
 else:
-    prepare.write_json = die
+    write = prepare.write_text
+    prepare.write_text = lambda path, text: die() if path.name == "data.json" else write(path, text)
 settings = prepare.PrepareSettings(vocabulary=600, held_out=0.1, valid_tokens=2000)
 prepare.prepare_data(resolve_shards([corpus]), Path(labels), Path(out), settings)
 """
@@ -203,8 +210,8 @@ def test_targets_become_validation_sets(labelled, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"held_out": 0.0002}, r"'sport' has no validation text"),
-        ({"held_out": 0.9999, "vocabulary": 257}, r"'sport' has no training text"),
+        ({"held_out": 0.0002}, r"'domain-03' has no validation text"),
+        ({"held_out": 0.9999, "vocabulary": 257}, r"'domain-03' has no training text"),
         ({"held_out": 1.0}, "between 0 and 1"),
         ({"vocabulary": 100_000}, "a vocabulary of"),
         ({"tokenizer": Path("none.json")}, r"cannot read none\.json"),
@@ -221,8 +228,8 @@ def test_domains_without_documents_are_named(labelled, tmp_path: Path) -> None:
     shards = label(write_layout(tmp_path / "corpus", rows, 2), tmp_path / "labels")
     with pytest.raises(GemixError, match="domains without documents in this input: 'law'"):
         prepare_data(shards, tmp_path / "labels", tmp_path / "proxy", SETTINGS)
-    with pytest.raises(GemixError, match="--valid law: a domain has this name"):
-        prepare_data(*labelled, tmp_path / "proxy", SETTINGS, {"law": shards})
+    with pytest.raises(GemixError, match="--valid domain-01: a domain has this name"):
+        prepare_data(*labelled, tmp_path / "proxy", SETTINGS, {"domain-01": shards})
 
 
 def test_a_shard_that_is_not_the_labelled_one_is_named(tmp_path: Path) -> None:
@@ -243,7 +250,7 @@ def test_the_command_says_what_it_made(labelled, tmp_path: Path) -> None:
     assert run.exit_code == 0, run.output
     assert "4 domains" in run.output
     assert "5 validation sets" in run.output
-    assert all(name in run.output for name in [*NAMES, "extra"])
+    assert all(name in run.output for name in [*TITLES, *NAMES, "extra"])
     assert read_data(tmp_path / "proxy").valid_names == [*NAMES, "extra"]
     for wrong, message in (("extra", "give NAME=INPUT"), ("extra=none.jsonl", "none.jsonl")):
         run = CliRunner().invoke(app, [*arguments, "--valid", wrong])

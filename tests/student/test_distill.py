@@ -77,7 +77,7 @@ def test_a_fasttext_student_on_demand(run):
     assert "nothing changed" in gemix("distill", run)  # the setting is kept
     assert "nothing changed" not in gemix("distill", run, "--student-kind", "hashed")
     assert {path.name for path in (run / "student").iterdir()} == {
-        "model.safetensors", "config.json", "evaluation.json",
+        "model.safetensors", "config.json", "evaluation.json", "names.json",
     }  # fmt: skip
 
 
@@ -99,9 +99,9 @@ def test_a_corpus_without_more_documents_is_no_fault(tmp_path):
 
 
 def test_distilling_needs_no_corpus_unless_it_takes_more_of_it(run):
-    config = (run / "config.yaml").read_text()
-    old = next(line for line in config.splitlines() if line.startswith("- "))
-    (run / "config.yaml").write_text(config.replace(old, "- /nowhere.jsonl"))
+    ledger = json.loads((run / "run.json").read_text())
+    ledger["stages"]["embed"]["config"]["inputs"] = ["/nowhere.jsonl"]
+    (run / "run.json").write_text(json.dumps(ledger))
     gemix("distill", run)
     result = CliRunner().invoke(app, ["distill", str(run), "--student-sample", "10"])
     assert result.exit_code == 1

@@ -7,7 +7,7 @@ import typer
 
 from gemix.cli.options import LabelledInputs
 from gemix.cli.table import print_table
-from gemix.run.settings import read_yaml, resolve
+from gemix.run.settings import resolve
 from gemix.runtime.errors import GemixError
 from gemix.runtime.progress import say
 
@@ -104,11 +104,12 @@ def inputs_of_run(run: Path) -> list[str]:
         GemixError: it is no run folder.
 
     """
-    path = run / "config.yaml"
-    inputs = read_yaml(path).get("inputs") if path.exists() else None
+    from gemix.run.ledger import Ledger
+
+    inputs: list[str] = Ledger(run).settings().get("embed", {}).get("inputs", [])
     if not inputs:
-        raise GemixError(f"give the files that were labelled: the labels are not part of a run ({path} is not there)")
-    return list(inputs)
+        raise GemixError(f"give the files that were labelled: the labels are not part of a run (no run.json in {run})")
+    return inputs
 
 
 def _print_shares(report: Any) -> None:

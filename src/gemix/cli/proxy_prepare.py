@@ -1,5 +1,6 @@
 """`gemix proxy prepare`: a labelled corpus becomes the tokens that proxies train on and are judged by."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,6 +56,7 @@ def prepare(
     """
     from gemix.cli.export import inputs_of_run
     from gemix.corpus.shards import refuse_overlap, resolve_shards
+    from gemix.labels.labelled import domains_of
     from gemix.proxy.prepare import PrepareSettings, prepare_data
 
     given = inputs or inputs_of_run(labels.parent)
@@ -62,7 +64,7 @@ def prepare(
     refuse_overlap(shards, given, out)
     settings = PrepareSettings(tokenizer, vocabulary, end, held_out, valid_tokens, seed)
     data = prepare_data(shards, labels, out, settings, _targets(valid or []))
-    _print(data)
+    _print(data, domains_of(labels)[0].titles or [])
     tokens = sum(part.tokens for part in data.domains)
     say(f"{out}: {len(data.domains):,} domains, {tokens:,} tokens; {len(data.valid):,} validation sets")
 
@@ -81,15 +83,19 @@ def _targets(options: list[str]) -> "dict[str, list[Shard]]":
     return found
 
 
-def _print(data: "ProxyData") -> None:
+def _print(data: "ProxyData", names: Sequence[str]) -> None:
+    from itertools import zip_longest
+
+    from gemix.mix.domain_ids import shown
+
     rows = []
     train = {part.name: part for part in data.domains}
-    for held in data.valid:
+    for held, title in zip_longest(data.valid, names):
         part = train.get(held.name)
         own = (
             ("", "", "")
             if part is None
             else (f"{part.documents:,}", f"{part.tokens:,}", f"{part.bytes / part.tokens:.2f}")
         )
-        rows.append((held.name, *own, f"{held.documents:,}", f"{held.tokens:,}"))
+        rows.append((shown(held.name, title), *own, f"{held.documents:,}", f"{held.tokens:,}"))
     print_table(("domain", "documents", "tokens", "bytes/token", "validation documents", "tokens"), rows)
