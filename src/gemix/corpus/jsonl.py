@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -13,6 +13,7 @@ from gemix.runtime.compiled import can_compile
 
 MAX_LINE_BYTES = (1 << 31) - 1  # Arrow's limit for one string; also stops a file without line ends from filling memory
 _BOM = b"\xef\xbb\xbf"
+_MANY: Final = 1 << 16  # blank lines handed on at a time
 Line = bytes | bytearray | Reason
 _decode = msgspec.json.Decoder().decode
 
@@ -21,30 +22,26 @@ def read_jsonl(
     shard: Shard, text_key: str, id_key: str, with_extras: bool | Sequence[str], batch_rows: int
 ) -> Iterator[Batch]:
     """Yield the batches of a JSON lines shard; see `gemix.corpus.reader.read_batches`."""
+    others = list(dict.fromkeys(with_extras or ())) if with_extras is not True else None
+    read_plain = None
+    if others is not None and can_compile():
+        from gemix.corpus.plain_json import plain_reader
+
+        read_plain = plain_reader(text_key, id_key, others)
     first_row = 1
     for lines in line_groups(read_chunks(shard), batch_rows):
-        yield _batch(shard, first_row, lines, text_key, id_key, with_extras)
+        whole = [line for line in lines if not isinstance(line, Reason)]
+        plain = read_plain(whole) if read_plain and len(whole) == len(lines) else None
+        if plain is None:
+            yield _batch(shard, first_row, lines, text_key, id_key, bool(with_extras))
+        else:
+            texts, ids, rows = plain
+            extras = [dict(zip(others or (), row, strict=True)) for row in rows] if others else None
+            yield make_batch(shard.name, first_row, ids, texts, extras)
         first_row += len(lines)
 
 
-def _batch(
-    shard: Shard,
-    first_row: int,
-    lines: list[Line],
-    text_key: str,
-    id_key: str,
-    with_extras: bool | Sequence[str],
-) -> Batch:
-    whole = [line for line in lines if not isinstance(line, Reason)]
-    if with_extras is not True and len(whole) == len(lines) and can_compile():
-        from gemix.corpus.plain_json import MAX_OTHERS, parse_plain
-
-        others = list(dict.fromkeys(with_extras or ()))
-        columns = parse_plain(whole, text_key, id_key, others) if len(others) <= MAX_OTHERS else None
-        if columns is not None:
-            rows = zip(*(column.to_pylist() for column in columns[2:]), strict=True)
-            named = [dict(zip(others, row, strict=True)) for row in rows] if others else None
-            return make_batch(shard.name, first_row, columns[1], columns[0], named)
+def _batch(shard: Shard, first_row: int, lines: list[Line], text_key: str, id_key: str, with_extras: bool) -> Batch:
     ids: list[Any] = []
     texts: list[Any] = []
     extras: list[dict[str, Any]] | None = [] if with_extras else None
@@ -88,6 +85,9 @@ def line_groups(chunks: Iterator[bytes], rows: int) -> Iterator[list[Line]]:
 def _without_last_blanks(chunks: Iterator[bytes]) -> Iterator[list[Line]]:
     blanks = 0
     for lines in _physical_lines(chunks):
+        if isinstance(lines, int):
+            blanks += lines
+            continue
         if not blanks and not any(not line or line.isspace() for line in lines):
             yield lines
             continue
@@ -95,20 +95,28 @@ def _without_last_blanks(chunks: Iterator[bytes]) -> Iterator[list[Line]]:
         for line in lines:
             if not line or line.isspace():
                 blanks += 1
-            else:
-                kept += [Reason.BLANK_LINE] * blanks
-                kept.append(line)
-                blanks = 0
+                continue
+            while blanks:
+                kept += [Reason.BLANK_LINE] * min(blanks, _MANY)
+                blanks -= min(blanks, _MANY)
+                if len(kept) >= _MANY:
+                    yield kept
+                    kept = []
+            kept.append(line)
         yield kept
 
 
-def _physical_lines(chunks: Iterator[bytes]) -> Iterator[list[Line]]:
-    """Yield the lines that end in each chunk."""
+def _physical_lines(chunks: Iterator[bytes]) -> Iterator[list[Line] | int]:
+    """Yield the lines that end in each chunk; of a chunk of nothing but blank lines, how many."""
     rest = bytearray()  # the line that the last chunk left open
     too_long = False
     start = True
     try:
         for chunk in chunks:
+            if not (start or too_long) and chunk.isspace() and b"\n" in chunk and (not rest or rest.isspace()):
+                yield chunk.count(b"\n")
+                rest = bytearray(chunk[chunk.rfind(b"\n") + 1 :])
+                continue
             first, *others = chunk.split(b"\n")
             rest += first
             if (start and len(rest) >= len(_BOM)) or others:

@@ -1,67 +1,107 @@
-"""Text, id and a few other columns of JSON lines, from the bytes: no Python string, no value that nobody asked for.
+"""Text, id and a few other columns of JSON lines, typed: no value that nobody asked for, no Python string of a text.
 
-The kernel knows plain JSON only. Whatever it does not know for certain is left to the parser in `jsonl`, which has the
-last word: a batch is read here as a whole or not at all.
+msgspec finds the columns on each line and checks it; the texts stay the bytes that they are and lose their escapes all
+together. A batch is read here as a whole or not at all: what is not plain is left to the parser in `jsonl`, which has
+the last word.
 """
 
-from collections.abc import Sequence
-from typing import Final
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
+import msgspec
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from gemix.corpus.json_kernel import Marked, Strings, Wanted, mark, scan
+from gemix.corpus.unescape_kernel import unescape
 from gemix.runtime.groups import sized_groups
 
-MAX_OTHERS: Final = 2  # columns beside text and id; the kernel is compiled once for all numbers of them
-_GROUP_BYTES: Final = 1 << 18  # joined and read at a time, while the processor still has them at hand
+_GROUP_BYTES: Final = 1 << 18  # read at a time, while the processor still has them at hand
 _LONGEST: Final = 1 << 24  # line: a longer one would be in memory once more than it must
-_NO_KEY: Final = np.frombuffer(b"\xff", np.uint8)  # is in no UTF-8
+_DIGITS: Final = 4300  # Python refuses longer integers
+_TWO_DIGITS: Final = re.compile(rb"\d\d")
+_TOO_LONG: Final = re.compile(rb"\d{%d}" % (_DIGITS + 1))
+Columns = tuple[pa.Array, list[Any], list[tuple[Any, ...]]]
 
 
-def parse_plain(
-    lines: Sequence[bytes | bytearray], text_key: str, id_key: str, others: Sequence[str] = ()
-) -> list[pa.Array] | None:
-    """Return texts, ids and other columns, null where a key is missing or null; None if a line is not plain.
+def plain_reader(
+    text_key: str, id_key: str, others: Sequence[str] = ()
+) -> Callable[[Sequence[bytes | bytearray]], Columns | None]:
+    """Return what makes texts (null where missing or null), ids and rows of the others from lines; None if not plain.
 
-    Plain is a JSON object in UTF-8 whose text and others are strings or null and whose id is a string, null or an
-    integer. There are at most two others; one that is the text or the id is null.
+    Plain is a JSON object in UTF-8 whose text is a string or null. All three keys differ, and msgspec knows them.
     """
-    if max(map(len, lines)) > _LONGEST:
-        return None
-    keys = [np.frombuffer(key.encode(errors="surrogatepass"), np.uint8) for key in (text_key, id_key, *others)]
-    unused = MAX_OTHERS - len(others)
-    size = sum(map(len, lines))
-    columns = [_strings(size, len(lines)) for _ in keys] + [_strings(0, len(lines))] * unused
-    wanted = Wanted(tuple(keys + [_NO_KEY] * unused), tuple(columns))
-    row = 0
-    for group in sized_groups(lines, _GROUP_BYTES):
-        data = np.frombuffer(b"\n".join([*group, b"\0"]), np.uint8)
-        marks = np.ones(len(data) // 8 * 8 + 8, np.uint8)
-        mark(data, marks)
-        read = scan(Marked(data, marks.view(np.uint64)), wanted, row, row + len(group))
-        if not read or not _is_utf8(data):
-            return None
-        row += len(group)
-    kinds = [pa.large_string(), *[pa.string()] * (len(keys) - 1)]
-    return [_array(column, kind) for column, kind in zip(columns, kinds, strict=False)]
+    keys = [text_key, id_key, *others]
+    kinds = [("text", msgspec.Raw, msgspec.Raw(b"null")), *((f"column{i}", Any, None) for i in range(1, len(keys)))]
+    try:
+        columns = msgspec.defstruct(
+            "Columns", kinds, rename=dict(zip((kind[0] for kind in kinds), keys, strict=True)), gc=False
+        )
+    except ValueError:  # a key twice, or one that needs an escape or has no UTF-8
+        return lambda lines: None
+    decode = msgspec.json.Decoder(columns).decode
+
+    def read(lines: Sequence[bytes | bytearray]) -> Columns | None:
+        texts, rows = _Texts(lines), []
+        for group in sized_groups(lines, _GROUP_BYTES):
+            if any(map(_unsafe, group)) or not _is_utf8(b"\n".join(group)):
+                return None
+            try:
+                found = [msgspec.structs.astuple(decode(line)) for line in group]
+            except (msgspec.MsgspecError, ValueError, RecursionError):
+                return None
+            if not texts.add([row[0] for row in found]):
+                return None
+            rows += [row[1:] for row in found]
+        return texts.array(), [row[0] for row in rows], [row[1:] for row in rows] if others else []
+
+    return read
 
 
-def _strings(size: int, rows: int) -> Strings:
-    return Strings(np.empty(size, np.uint8), np.zeros(rows + 1, np.int64), np.zeros(rows, np.bool_))
+def _unsafe(line: bytes | bytearray) -> bool:
+    """Return whether a line may hold what msgspec lets pass where nobody asked for it: an integer too long for Python.
+
+    Such a one covers two neighbours of the characters that are looked at first.
+    """
+    size = len(line)
+    if size <= _DIGITS:
+        return False
+    return size > _LONGEST or bool(_TWO_DIGITS.search(line[:: _DIGITS // 2]) and _TOO_LONG.search(line))
 
 
-def _array(strings: Strings, kind: pa.DataType) -> pa.Array:
-    ends = strings.ends if kind == pa.large_string() else strings.ends.astype(np.int32)
-    there = None if strings.there.all() else pa.py_buffer(np.packbits(strings.there, bitorder="little"))
-    data = strings.data[: strings.ends[-1]]
-    if 2 * len(data) < len(strings.data):
-        data = data.copy()  # the room that was left over is given back
-    return pa.Array.from_buffers(kind, len(strings.there), [there, pa.py_buffer(ends), pa.py_buffer(data)])
+class _Texts:
+    """The strings that pieces of JSON stand for, null for null."""
+
+    def __init__(self, lines: Sequence[bytes | bytearray]) -> None:
+        """Make room for the texts of these lines."""
+        self._out = np.empty(sum(map(len, lines)), np.uint8)
+        self._ends = np.zeros(len(lines) + 1, np.int64)
+        self._there = np.zeros(len(lines), np.bool_)
+        self._rows = 0
+
+    def add(self, raw: list[msgspec.Raw]) -> bool:
+        """Add some; return False if one is neither a string nor null."""
+        data = np.frombuffer(b"".join(raw), np.uint8)
+        stops = np.fromiter(map(len, raw), np.int64, len(raw)).cumsum()
+        first = data[np.concatenate([np.zeros(1, np.int64), stops[:-1]])]
+        there = first == ord('"')
+        rows = slice(self._rows, self._rows + len(raw))
+        self._there[rows] = there
+        unescape(data, stops, there, self._out, self._ends[rows.start : rows.stop + 1])
+        self._rows = rows.stop
+        return bool((there | (first == ord("n"))).all())
+
+    def array(self) -> pa.Array:
+        """Return them all."""
+        out = self._out[: self._ends[-1]]
+        if 2 * len(out) < len(self._out):
+            out = out.copy()  # the room that was left over is given back
+        valid = None if self._there.all() else pa.py_buffer(np.packbits(self._there, bitorder="little"))
+        buffers = [valid, pa.py_buffer(self._ends), pa.py_buffer(out)]
+        return pa.Array.from_buffers(pa.large_string(), len(self._there), buffers)
 
 
-def _is_utf8(data: NDArray[np.uint8]) -> bool:
+def _is_utf8(data: bytes) -> bool:
     ends = pa.py_buffer(np.array([0, len(data)], np.int64))
     try:
         pa.Array.from_buffers(pa.large_string(), 1, [None, ends, pa.py_buffer(data)]).validate(full=True)

@@ -74,13 +74,13 @@ class Job:
         """
         if not can_compile():
             return
-        from gemix.corpus.plain_json import parse_plain
+        from gemix.corpus.plain_json import plain_reader
 
         texts = pa.array(["-"], pa.large_string())
         load_student(self.student_folder).predict(texts)  # not `self.student`, which would go to every process
         self.reading.token_counter.count(texts)
         if json_lines:
-            parse_plain([b"{}"], self.reading.text_key, self.reading.id_key)
+            plain_reader("text", "id")([b"{}"])
 
     def trusted(self, task: Shard | Part) -> Marker | None:
         """Return the marker if the labels stand."""

@@ -10,6 +10,7 @@ import pytest
 import zstandard
 from interchange_data import gemix, label
 from label_data import make_rows, save_student
+from support import store_settings
 
 from gemix.corpus.reader import read_batches
 from gemix.labels.exchange import DolmaAttributes, JsonLines, WebOrganizer, convert_labels
@@ -161,7 +162,7 @@ def test_the_inputs_of_a_run_are_known(folder: Path, tmp_path: Path) -> None:
     assert "give the files that were labelled" in err
     run = tmp_path / "run"
     shutil.copytree(folder / "labels", run / "labels")
-    (run / "config.yaml").write_text(f"inputs: ['{folder / 'corpus'}']\n")
+    store_settings(run, inputs=[str(folder / "corpus")])
     code, _, err = gemix("convert", run / "labels", "--to", "jsonl", "--out", tmp_path / "j", "-j", 1)
     assert code == 0, err
     assert len(list((tmp_path / "j").rglob("*.jsonl.zst"))) == 4
