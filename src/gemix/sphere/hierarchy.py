@@ -65,7 +65,14 @@ class HierarchicalGEM(SphereClusterer):
     shape_: tuple[int, ...]
     children_: dict[tuple[int, ...], GEM]
     _facts: ClassVar[tuple[str, ...]] = ("shape", "n_iter", "converged")
-    _saved: ClassVar[tuple[str, ...]] = ("mean_directions_", "concentrations_", "masses_", "sizes_", "labels_", "paths_")
+    _saved: ClassVar[tuple[str, ...]] = (
+        "mean_directions_",
+        "concentrations_",
+        "masses_",
+        "sizes_",
+        "labels_",
+        "paths_",
+    )
 
     def __init__(
         self,
