@@ -5,8 +5,8 @@
 
 For each size (0: the embeddings themselves; others enlarged with noise as in benchmarks/speed.py) and K: a fit at the
 defaults, then plain EM and momentum from where it ended until no label moves for ten iterations. `moved`: labels that
-differ then. `gain`: nats a document. `x faiss`: processor time over that of 20 iterations of faiss's spherical k-means on
-all points. For the embeddings themselves also the adjusted Rand index between six seeds.
+differ then. `gain`: nats a document. `x faiss`: processor time over that of 20 iterations of faiss's spherical k-means
+on all points. For the embeddings themselves also the adjusted Rand index between six seeds.
 """
 
 import argparse
@@ -67,7 +67,8 @@ def main() -> None:
     seed = np.load(arguments.embeddings).astype(np.float32)
     GEM(64, random_state=0, max_iter=2).fit(seed[:2000])  # compiles the kernels
     print(
-        "| rows | K | iterations | passes | x faiss | moved | gain | iterations more |\n|--:|--:|--:|--:|--:|--:|--:|--:|"
+        "| rows | K | iterations | passes | x faiss | moved | gain | iterations more |\n"
+        "|--:|--:|--:|--:|--:|--:|--:|--:|"
     )
     for n in arguments.rows:
         x = enlarge(seed, n, seed.shape[1]) if n else seed
@@ -79,8 +80,8 @@ def main() -> None:
             ratio = (middle - begin) / (time.process_time() - middle)
             moved, gain, more = continued(model, x)
             print(
-                f"| {len(x):,} | {k} | {model.n_iter_} | {model.n_evaluations_} | {ratio:.2f} | {moved:.2%} | {gain:.1e} "
-                f"| {more} |",
+                f"| {len(x):,} | {k} | {model.n_iter_} | {model.n_evaluations_} | {ratio:.2f} | {moved:.2%} "
+                f"| {gain:.1e} | {more} |",
                 flush=True,
             )
             if not n:
