@@ -69,7 +69,7 @@ def main() -> None:
         reference = sample(rows, reference_rows(k), random)
         target, zero = np.full(k, 1.0 / k), np.zeros(k)
         seeds = plus_plus(reference, k, random)
-        start, prior = start_from(reference, seeds, np.log(target), 20.0, None, False)
+        start, prior = start_from(reference, seeds, np.log(target), 20.0 / rows.n, None, False)
         scores = reference.weighted_scores(*centred(start), zero)
         cells = {"L-BFGS cold": solve(dual._lbfgs, scores, target, zero)}
         if not slow:
@@ -83,7 +83,7 @@ def main() -> None:
         begin = time.perf_counter()
         last = rows.statistics(*centred(found), model.potentials_)
         full = time.perf_counter() - begin
-        after = m_step(last.sums, last.masses, rows.count, np.log(target), prior, False, found.directions)
+        after = m_step(last.sums, last.masses, np.log(target), prior, False, found.directions)
         begin = time.perf_counter()
         rows.statistics(*centred(after), model.potentials_)
         near = time.perf_counter() - begin

@@ -76,7 +76,7 @@ def main() -> None:
     rows = Rows(np.load(arguments.embeddings).astype(np.float64))
     target = np.full(k, 1.0 / k)
     seeds = plus_plus(rows, k, np.random.RandomState(0))
-    components, _ = start_from(rows, seeds, np.log(target), 20.0, None, False)
+    components, _ = start_from(rows, seeds, np.log(target), 20.0 / rows.n, None, False)
     bias = components.bias()
     scores = rows.scores(components.scaled(), bias - bias.mean())
     lines = [

@@ -5,7 +5,7 @@
 
 The data are real embeddings (unit rows, any run's) made many: a row drawn with replacement, plus Gaussian noise of norm
 0.75, made unit again; for 768 dimensions the rows are first turned into 768 by a random orthonormal map. float32, in
-memory. GEM runs until F changes by less than 1e-5; faiss makes 20 spherical iterations on all points, scikit-learn at
+memory. GEM runs to its default tolerance; faiss makes 20 spherical iterations on all points, scikit-learn at
 most 20 Lloyd iterations from one k-means++ start. GEM and faiss take turns, and the median over rounds is shown;
 scikit-learn, which takes minutes, runs once. Kernels are compiled, or read from their cache, before the clock starts.
 """

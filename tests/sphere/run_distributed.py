@@ -42,7 +42,7 @@ def main() -> None:
     folder = options[options.index("checkpoint") + 1] if "checkpoint" in options else None
     dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=int(rank), world_size=int(world))
     try:
-        model = GEM(6, balance=500, tol=1e-7, random_state=0, distributed=True, checkpoint=folder)
+        model = GEM(6, balance=500, tol=1e-12, random_state=0, distributed=True, checkpoint=folder)
         model.fit(own, sample_weight=weights)
     except (ValueError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)

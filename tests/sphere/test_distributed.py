@@ -57,7 +57,7 @@ def models(out: Path, world: int) -> list[dict[str, np.ndarray]]:
 def test_any_number_of_processes_gives_one_model(data, tmp_path, worlds, options):
     x = np.load(data)
     weights = np.random.default_rng(0).uniform(0.5, 2.0, len(x)) if options else None
-    alone = GEM(6, balance=500, tol=1e-7, random_state=0).fit(x, sample_weight=weights)
+    alone = GEM(6, balance=500, tol=1e-12, random_state=0).fit(x, sample_weight=weights)
     for world in worlds:
         assert [p.returncode for p in launch(data, tmp_path / str(world), world, *options)] == [0] * world
         found = models(tmp_path / str(world), world)
@@ -119,14 +119,18 @@ def test_a_checkpoint_of_another_fit_is_refused(data, tmp_path):
     logger.addFilter(interrupt)
     try:
         with pytest.raises(Stop):
-            GEM(6, balance=500, tol=1e-8, random_state=0, checkpoint=folder).fit(x)
+            GEM(6, balance=500, tol=1e-12, random_state=0, checkpoint=folder).fit(x)
     finally:
         logger.removeFilter(interrupt)
     with pytest.raises(ValueError, match="another fit"):
-        GEM(6, balance=400, tol=1e-8, random_state=0, checkpoint=folder).fit(x)
-    resumed = GEM(6, balance=500, tol=1e-8, random_state=0, checkpoint=folder).fit(x)
-    whole = GEM(6, balance=500, tol=1e-8, random_state=0).fit(x)
+        GEM(6, balance=400, tol=1e-12, random_state=0, checkpoint=folder).fit(x)
+    other = x.copy()
+    other[77, 3] += 0.5
+    with pytest.raises(ValueError, match="another fit"):
+        GEM(6, balance=500, tol=1e-12, random_state=0, checkpoint=folder).fit(other)
+    resumed = GEM(6, balance=500, tol=1e-12, random_state=0, checkpoint=folder).fit(x)
+    whole = GEM(6, balance=500, tol=1e-12, random_state=0).fit(x)
     np.testing.assert_allclose(resumed.mean_directions_, whole.mean_directions_, atol=1e-6)
     (folder / "config.json").write_text("{}")
     with pytest.raises(ValueError, match="no usable model"):
-        GEM(6, balance=500, tol=1e-8, random_state=0, checkpoint=folder).fit(x)
+        GEM(6, balance=500, tol=1e-12, random_state=0, checkpoint=folder).fit(x)

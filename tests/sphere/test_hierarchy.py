@@ -249,7 +249,9 @@ def test_tensors_are_taken_as_they_are(zipf):
 
 
 def test_models_that_did_not_converge_are_one_warning(zipf):
-    with pytest.warns(ConvergenceWarning, match=r"5 of 5 models stopped after max_iter=1 .* that of the root") as seen:
+    with pytest.warns(
+        ConvergenceWarning, match=r"5 of 5 models did not converge to tol=1e-12; .* that of the root"
+    ) as seen:
         model = HierarchicalGEM((4, 2), max_iter=1, tol=1e-12, random_state=0).fit(zipf[0])
     assert len(seen) == 1
     assert not model.converged_

@@ -25,27 +25,27 @@ def _controller() -> ThreadpoolController:
 
 
 class _OneThread:
-    """BLAS kept to the calling thread, for the process, as long as anyone asks for it.
+    """BLAS kept to the calling thread inside blocks that may overlap, in any threads.
 
-    threadpoolctl puts back what it found, which is 1 where another thread's block is still open: the count of open
-    blocks decides who limits and who puts back.
+    threadpoolctl puts back what it found, which is 1 where another thread's block is still open. So what the first
+    block found is what every block puts back; every one does, because OpenBLAS takes the number from some threads only.
     """
 
     def __init__(self) -> None:
         self._lock, self._open = Lock(), 0
-        self._limit: Any = None
+        self._first: Any = None
 
     def __enter__(self) -> None:
         with self._lock:
+            limit = _controller().limit(limits=1, user_api="blas")
             if self._open == 0:
-                self._limit = _controller().limit(limits=1, user_api="blas")
+                self._first = limit
             self._open += 1
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
             self._open -= 1
-            if self._open == 0:
-                self._limit.restore_original_limits()
+            self._first.restore_original_limits()
 
 
 _ONE_THREAD: Final = _OneThread()
