@@ -6,7 +6,6 @@ from gemix.corpus.reader import read_batches
 from gemix.corpus.seed import sample_seed
 from gemix.corpus.shards import resolve_shards
 from gemix.corpus.window import Window
-from gemix.tokens.counter import WhitespaceCounter
 
 DATA = Path(__file__).parents[2] / "../shared/data"
 
@@ -27,5 +26,5 @@ def test_real_files_are_read_without_loss(name, rows, columns):
         seen.update(*batch.extras)
         ids.update(batch.ids.to_pylist())
     assert (len(ids), seen) == (rows, columns)
-    sample = sample_seed([shard], documents=500, window=Window(1000), counter=WhitespaceCounter())
+    sample = sample_seed([shard], documents=500, window=Window(1000))
     assert (len(sample.table), sample.shards[0].documents, sample.bad.total) == (500, rows, 0)
