@@ -27,7 +27,7 @@ Phases = list[dict[str, list[float | None]]]
 
 def plan(run: Run) -> Stage:
     """Return what the teacher depends on."""
-    keys = ("clusters", "balance", "balance_by", "target", "temper", "solver", "n_init", "seed")
+    keys = ("clusters", "balance", "balance_by", "target", "temper", "solver", "tol", "n_init", "seed")
     outputs = ["teacher/model.safetensors", "teacher/config.json", "teacher/trace.json", run.paths.partition.name]
     return Stage("fit", SCHEMA, run.pick("fit", *keys), run.ledger.output_hashes("embed"), outputs)
 
@@ -52,6 +52,7 @@ def _fit(run: Run) -> Facts:
         target=config.target,
         temper=config.temper,
         solver=config.solver,
+        tol=config.tol,
         n_init=config.n_init,
         random_state=config.seed,
     )

@@ -49,6 +49,7 @@ from gemix.cli.options import (
     Target,
     Temper,
     TextKey,
+    Tolerance,
     WindowSize,
     Workers,
     flags,
@@ -126,6 +127,7 @@ def run(
     target: Target = None,
     temper: Temper = None,
     solver: Solver = None,
+    tol: Tolerance = None,
     n_init: Starts = None,
     representatives: Representatives = None,
     representatives_by: RepresentativesBy = None,
@@ -182,6 +184,7 @@ def fit(
     target: Target = None,
     temper: Temper = None,
     solver: Solver = None,
+    tol: Tolerance = None,
     n_init: Starts = None,
     seed: Seed = None,
 ) -> None:

@@ -16,7 +16,7 @@ STAGES: Final[dict[str, tuple[str, ...]]] = {
         "inputs", "text_key", "id_key", "max_bad_fraction", "token_counter", "seed", "sample", "sample_bytes", "window",
         "embedder", "centre",
     ),
-    "fit": ("seed", "clusters", "balance", "balance_by", "target", "temper", "solver", "n_init"),
+    "fit": ("seed", "clusters", "balance", "balance_by", "target", "temper", "solver", "tol", "n_init"),
     "name": ("seed", "representatives", "representatives_by", "llm_base_url", "llm_model"),
     "distill": ("seed", "student_kind", "student_sample"),
     "label": ("source_key", "date_key"),
@@ -63,6 +63,12 @@ class RunConfig(BaseModel):
     )
     temper: float = Field(0.5, ge=0, description="power of a tempered target: 0 uniform, 1 natural")
     solver: Literal["exact", "mm"] = Field("exact", description="E-step: exact (the dual) or mm (the paper's)")
+    tol: float = Field(
+        1e-4,
+        gt=0,
+        allow_inf_nan=False,
+        description="gain of the objective, in nats a document, at which the teacher has converged",
+    )
     n_init: int = Field(1, ge=1, description="starts of the teacher; the best is kept")
     representatives: int = Field(10, ge=1, description="representative documents a domain")
     representatives_by: Literal["gis", "centre", "confidence", "random"] = Field(
