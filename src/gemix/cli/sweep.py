@@ -56,7 +56,7 @@ def sweep(
     with progress("sweep", len(ks) * len(balances), "settings") as advance:
         result = measure(
             X, ks, balances, sample_weight=weights, sample=sample, random_state=config.seed, solver=config.solver,
-            n_init=config.n_init, done=lambda setting: advance(1),
+            n_init=config.n_init, tol=config.tol, done=lambda setting: advance(1),
         )  # fmt: skip
     _write(result, out or run)
 
