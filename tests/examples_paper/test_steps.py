@@ -65,9 +65,9 @@ def small_commands(tmp_path_factory: pytest.TempPathFactory) -> list[list[str]]:
 def command_of(arguments: list[str]) -> tuple[object, int]:
     """Return the command that a line calls, and how many words name it."""
     command, words = typer.main.get_command(cli.app), 0
-    while hasattr(command, "commands"):
-        assert arguments[words] in command.commands, f"gemix has no {' '.join(arguments[: words + 1])}"
-        command, words = command.commands[arguments[words]], words + 1
+    while hasattr(command, "list_commands"):
+        assert arguments[words] in command.list_commands(None), f"gemix has no {' '.join(arguments[: words + 1])}"
+        command, words = command.get_command(None, arguments[words]), words + 1
     return command, words
 
 

@@ -1,65 +1,106 @@
-"""The command line: thin shells over the stages, one option for one setting."""
+"""The command line: which command lies in which file. A file is read when one of its commands is asked for."""
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from difflib import get_close_matches
+from importlib import import_module
+from typing import Any, Final
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_group
 
 import gemix
-from gemix.cli import export as cli_export
-from gemix.cli import interchange as cli_interchange
-from gemix.cli import label as cli_label
-from gemix.cli import mix as cli_mix
-from gemix.cli import probe as cli_probe
-from gemix.cli import proxy as cli_proxy
-from gemix.cli import report as cli_report
-from gemix.cli import stats as cli_stats
-from gemix.cli import sweep as cli_sweep
-from gemix.cli import taxonomy as cli_taxonomy
-from gemix.cli import taxonomy_edits as cli_taxonomy_edits
-from gemix.cli.command import command
-from gemix.cli.options import (
-    Balance,
-    BalanceBy,
-    Centre,
-    Clusters,
-    Config,
-    Counter,
-    DateKey,
-    DryRun,
-    Embedder,
-    IdKey,
-    Inputs,
-    LLMBaseURL,
-    LLMModel,
-    MaxBad,
-    Out,
-    Representatives,
-    RepresentativesBy,
-    RunArgument,
-    Sample,
-    SampleBytes,
-    Seed,
-    Solver,
-    SourceKey,
-    Starts,
-    StudentKind,
-    StudentSample,
-    Target,
-    Temper,
-    TextKey,
-    Tolerance,
-    WindowSize,
-    Workers,
-    flags,
-)
-from gemix.runtime.progress import say
 
-if TYPE_CHECKING:
-    from gemix.chain import Run
+# In the order of the help: the file, and what the list of commands says (the first line of the command's own help).
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "run": ("chain", "Do everything: from a corpus to named domains on every document. Run it again to resume."),
+    "embed": ("chain", "Stage 1: sample the corpus by a hash of the ids and embed the sample."),
+    "fit": ("chain", "Stage 2: fit the teacher, a balanced von Mises-Fisher mixture, to the embeddings of a run."),
+    "name": (
+        "chain",
+        "Stage 3: choose representatives of every domain and name it: taxonomy.json, taxonomy.md, audit.parquet.",
+    ),
+    "distill": ("chain", "Stage 4: train the student on the teacher's labels and measure it on held-out documents."),
+    "label": (
+        "label",
+        "Stage 5, for any corpus: label every document with a trained student; one sidecar a file, resumable.",
+    ),
+    "demo": (
+        "chain",
+        "Run everything on real text that is already here: the documentation of Python and its installed packages.",
+    ),
+    "sweep": ("sweep", "Try numbers of domains and balances on the embeddings of a run, and recommend one of each."),
+    "probe": (
+        "probe",
+        "Measure how predictable and how far-reaching mixing is over each of several partitions of the same documents.",
+    ),
+    "cut": ("taxonomy", "Cut the tree of the domains into fewer, coarser ones, to mix these."),
+    "report": (
+        "report",
+        "Write one HTML file that shows the domains, their documents and how good they are. It needs no network.",
+    ),
+    "show": ("report", "Print the domains of a run, or one of them with its keywords and typical documents."),
+    "export": ("export", "Write the file by which a trainer is told a mixture."),
+    "sample": (
+        "export",
+        "Write the corpus that a mixture describes: documents of a labelled corpus, shuffled. Run it again to resume.",
+    ),
+    "stats": (
+        "stats",
+        "Add up the labels of a corpus: documents, tokens and bytes by domain, source and month; and compare them.",
+    ),
+    "join": (
+        "interchange",
+        "Write the documents with their labels in them: the same files, rows and order, three more columns.",
+    ),
+    "convert": (
+        "interchange",
+        "Write labels in a form that other tools read: JSON lines, Dolma attributes, WebOrganizer arrays.",
+    ),
+    "taxonomy": (
+        "taxonomy_edits",
+        "Correct the domains of a run: their names, their descriptions, which of them count.",
+    ),
+    "mix": (
+        "mix",
+        "From domains to weights. Every strategy reads a table of domains (`run/domains.csv`, or your own: columns domain or name, and tokens) and writes `mixture.json`.",
+    ),
+    "proxy": ("proxy", "Small models that tell what a mixture is worth before the real training."),
+}
+
+
+class _OnDemand(TyperGroup):
+    """Has every command, and reads its file only when it is called or asked for its own help."""
+
+    listed = False
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            near = get_close_matches(cmd_name, COMMANDS, n=1, cutoff=0.5)
+            ctx.fail(f"there is no command {cmd_name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        file, says = COMMANDS[cmd_name]
+        return TyperCommand(cmd_name, help=says) if self.listed else load(file, cmd_name)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        self.listed = True
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self.listed = False
+
+
+def load(file: str, name: str) -> Any:
+    """Return a command, or a group of them, from its file."""
+    group = get_group(import_module(f"gemix.cli.{file}").app)
+    command = group.commands.get(name, group)
+    command.name = name
+    return command
+
 
 app = typer.Typer(
+    cls=_OnDemand,
     help=f"{gemix.__doc__}\n\nStart with `gemix demo` or `gemix run corpus/ --out run/`. Each stage is also a command.",
     no_args_is_help=True,
     add_completion=False,
@@ -68,231 +109,9 @@ app = typer.Typer(
 )
 
 
-def _execute(
-    run: "Run",
-    stages: Callable[["Run"], None],
-    dry_run: bool,
-    stage: str | None = None,
-    after: Callable[[], None] | None = None,
-) -> None:
-    say(run.config(stage or "embed").to_yaml())
-    if stage is not None and (others := run.unused(stage)):
-        say(f"note: {', '.join(others)} are settings of other stages: give them the file, too")
-    if dry_run:
-        _plan(run)
-        return
-    from gemix.runtime.lock import folder_lock
-
-    with folder_lock(run.paths.root):
-        run.clean()
-        stages(run)
-    if after:
-        after()
-
-
-def _plan(run: "Run") -> None:
-    """Print how much there is to read and which stages would run."""
-    from gemix.chain import PLANS
-
-    size = sum(shard.path.stat().st_size for shard in run.shards)
-    print(f"{len(run.shards):,} input files, {size / 1e6:,.1f} MB")
-    current = True
-    for name, plan in PLANS.items():
-        current = current and name in run.ledger.content["stages"] and run.ledger.is_current(plan(run))
-        print(f"{name:<8} {'done' if current else 'to do'}")
-
-
-@app.command()
-@command()
-def run(
-    out: Out,
-    inputs: Inputs = None,
-    config: Config = None,
-    dry_run: DryRun = False,
-    text_key: TextKey = None,
-    id_key: IdKey = None,
-    source_key: SourceKey = None,
-    date_key: DateKey = None,
-    max_bad_fraction: MaxBad = None,
-    token_counter: Counter = None,
-    seed: Seed = None,
-    sample: Sample = None,
-    sample_bytes: SampleBytes = None,
-    window: WindowSize = None,
-    embedder: Embedder = None,
-    centre: Centre = None,
-    clusters: Clusters = None,
-    balance: Balance = None,
-    balance_by: BalanceBy = None,
-    target: Target = None,
-    temper: Temper = None,
-    solver: Solver = None,
-    tol: Tolerance = None,
-    n_init: Starts = None,
-    representatives: Representatives = None,
-    representatives_by: RepresentativesBy = None,
-    llm_base_url: LLMBaseURL = None,
-    llm_model: LLMModel = None,
-    student_kind: StudentKind = None,
-    student_sample: StudentSample = None,
-    workers: Workers = None,
-) -> None:
-    """Do everything: from a corpus to named domains on every document. Run it again to resume.
-
-    Example: `gemix run "corpus/*.jsonl.zst" --out run/ --clusters 24`
-    """
-    from gemix.chain import Run, run_all
-
-    _execute(Run(out, flags(locals()), config), run_all, dry_run, after=lambda: _report(out))
-
-
-@app.command()
-@command()
-def embed(
-    out: Out,
-    inputs: Inputs = None,
-    config: Config = None,
-    dry_run: DryRun = False,
-    text_key: TextKey = None,
-    id_key: IdKey = None,
-    max_bad_fraction: MaxBad = None,
-    token_counter: Counter = None,
-    seed: Seed = None,
-    sample: Sample = None,
-    sample_bytes: SampleBytes = None,
-    window: WindowSize = None,
-    embedder: Embedder = None,
-    centre: Centre = None,
-    workers: Workers = None,
-) -> None:
-    """Stage 1: sample the corpus by a hash of the ids and embed the sample."""
-    from gemix.chain import Run
-    from gemix.chain.embed import embed as stage
-
-    _execute(Run(out, flags(locals()), config), stage, dry_run, "embed")
-
-
-@app.command()
-@command()
-def fit(
-    run: RunArgument,
-    config: Config = None,
-    dry_run: DryRun = False,
-    clusters: Clusters = None,
-    balance: Balance = None,
-    balance_by: BalanceBy = None,
-    target: Target = None,
-    temper: Temper = None,
-    solver: Solver = None,
-    tol: Tolerance = None,
-    n_init: Starts = None,
-    seed: Seed = None,
-) -> None:
-    """Stage 2: fit the teacher, a balanced von Mises-Fisher mixture, to the embeddings of a run."""
-    from gemix.chain import Run
-    from gemix.chain.fit import fit as stage
-
-    _execute(Run(run, flags(locals()), config), stage, dry_run, "fit")
-
-
-@app.command()
-@command()
-def name(
-    run: RunArgument,
-    config: Config = None,
-    dry_run: DryRun = False,
-    representatives: Representatives = None,
-    representatives_by: RepresentativesBy = None,
-    llm_base_url: LLMBaseURL = None,
-    llm_model: LLMModel = None,
-) -> None:
-    """Stage 3: choose representatives of every domain and name it: taxonomy.json, taxonomy.md, audit.parquet.
-
-    Keywords make the names, or a language model: `gemix name run/ --llm-base-url http://localhost:8000/v1 --llm-model
-    NAME`. With `--dry-run` the prompts are printed, with an estimate of their tokens, and nothing is sent.
-    """
-    from gemix.chain import Run
-    from gemix.chain.name import name as stage
-    from gemix.chain.name import prompts
-
-    found = Run(run, flags(locals()), config)
-    _execute(found, stage, dry_run, "name")
-    if dry_run:
-        for part in prompts(found):
-            print(part)
-
-
-@app.command()
-@command()
-def distill(
-    run: RunArgument,
-    config: Config = None,
-    dry_run: DryRun = False,
-    student_kind: StudentKind = None,
-    student_sample: StudentSample = None,
-    workers: Workers = None,
-) -> None:
-    """Stage 4: train the student on the teacher's labels and measure it on held-out documents.
-
-    More documents make a more faithful student: `gemix distill run/ --student-sample 50000` embeds as many more of the
-    corpus and lets the teacher label them.
-    """
-    from gemix.chain import Run
-    from gemix.chain.distill import distill as stage
-
-    _execute(Run(run, flags(locals()), config), stage, dry_run, "distill")
-
-
-app.command()(command()(cli_label.label))
-
-
-@app.command()
-@command()
-def demo(
-    out: Annotated[Path, typer.Option("--out", "-o", help="folder of corpus/ and run/")] = Path("demo"),
-    clusters: Clusters = None,
-    embedder: Embedder = None,
-    sample: Annotated[int, typer.Option("--sample", min=1, help="documents that the teacher reads")] = 8_000,
-    seed: Seed = None,
-    workers: Workers = None,
-) -> None:
-    """Run everything on real text that is already here: the documentation of Python and its installed packages."""
-    from gemix.chain import Run, run_all
-    from gemix.corpus.demo import write_demo_corpus
-
-    settings = flags(locals()) | {"inputs": [str(path) for path in write_demo_corpus(out / "corpus")]}
-    folder = out / "run"
-    _execute(Run(folder, settings), run_all, False, after=lambda: _report(folder))
-
-
-def _report(folder: Path) -> None:
-    """Print the domain table and where the results lie."""
-    from gemix.report.domains import domain_rows
-    from gemix.report.terminal import print_domains
-
-    print_domains(domain_rows(folder))
-    for path, what in (
-        ("labels/", "the domain of every document, one Parquet file a corpus file"),
-        ("domains.csv", "documents and tokens of every domain"),
-        ("taxonomy.md", "the domains for people: keywords and representatives"),
-        ("student/", "the classifier; label more with `gemix label`"),
-        ("run.json", "what was done with what"),
-    ):
-        print(f"{folder / path}  {what}")
-    print(f"See them in a browser: gemix report {folder}")
-
-
-app.command()(command(ValueError, extra="train")(cli_sweep.sweep))
-app.command()(command(ValueError, extra="proxy")(cli_probe.probe))
-app.command()(command(ValueError, extra="train")(cli_taxonomy.cut))
-cli_report.register(app)
-app.add_typer(cli_taxonomy_edits.app, name="taxonomy")
-app.add_typer(cli_mix.app, name="mix")
-app.add_typer(cli_proxy.app, name="proxy")
-app.command()(command()(cli_export.export))
-app.command()(command()(cli_export.sample))
-cli_stats.register(app)
-cli_interchange.register(app)
+@app.callback()
+def _gemix() -> None:
+    pass
 
 
 def main() -> None:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gemix.cli.command import command
 from gemix.cli.options import LabelledInputs
 from gemix.cli.table import print_table
 from gemix.run.settings import resolve
@@ -125,3 +126,8 @@ def _print_shares(report: Any) -> None:
         for domain in report.domains
     ]
     print_table(("domain", "weight", "share", "tokens", "documents", "epochs"), rows)
+
+
+app = typer.Typer()
+app.command()(command()(export))
+app.command()(command()(sample))

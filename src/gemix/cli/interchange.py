@@ -126,7 +126,6 @@ def _bad(corpus: Any) -> Any:
     return sum_markers(corpus.markers).bad
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands to the command line."""
-    for function in (join, convert):
-        app.command()(command()(function))
+app = typer.Typer()
+app.command()(command()(join))
+app.command()(command()(convert))

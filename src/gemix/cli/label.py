@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from gemix.cli.command import command
 from gemix.cli.options import Config, Counter, DateKey, IdKey, Inputs, MaxBad, SourceKey, TextKey, Workers, flags
 from gemix.cli.paths import PATH_OR_URL
 from gemix.run.settings import resolve
@@ -106,3 +107,7 @@ def label(
         say(remark)
     with local_copy(path) as table:
         print_domains(rows_of_csv(table))
+
+
+app = typer.Typer()
+app.command()(command()(label))

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, cast
 import typer
 from pydantic import ValidationError
 
+from gemix.cli.command import command
 from gemix.run.settings import resolve
 from gemix.runtime.errors import GemixError
 from gemix.runtime.progress import say
@@ -113,3 +114,7 @@ def probe(
     if len(sizes) > 1:
         say(f"note: the partitions have {', '.join(map(str, sorted(sizes)))} domains: what differs may be that")
     say(f"{folder}: probe.json, probe.md, trained/, predicted/")
+
+
+app = typer.Typer()
+app.command()(command(ValueError, extra="proxy")(probe))

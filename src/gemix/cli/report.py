@@ -11,12 +11,6 @@ from gemix.runtime.progress import say
 Run = Annotated[Path, typer.Argument(help="run folder", show_default=False)]
 
 
-def register(app: typer.Typer) -> None:
-    """Add the commands."""
-    app.command()(command(extra="report")(report))
-    app.command()(command(extra="train")(show))
-
-
 def report(
     run: Run,
     out: Annotated[
@@ -61,3 +55,8 @@ def show(
         print_domains(domain_rows(run))
     else:
         print_domain(run, domain)
+
+
+app = typer.Typer()
+app.command()(command(extra="report")(report))
+app.command()(command(extra="train")(show))

@@ -149,6 +149,5 @@ def _print_drift(drift: Any, names: list[str]) -> None:
         )
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the command line."""
-    app.command()(command()(stats))
+app = typer.Typer()
+app.command()(command()(stats))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gemix.cli.command import command
 from gemix.run.settings import resolve
 from gemix.runtime.errors import GemixError
 from gemix.runtime.progress import say
@@ -95,3 +96,7 @@ def _clusters(text: str) -> list[int]:
 def _balances(text: str) -> list["Balance"]:
     """Read every balance as the run's settings do."""
     return [resolve({"balance": part.strip()}).balance for part in text.split(",")]
+
+
+app = typer.Typer()
+app.command()(command(ValueError, extra="train")(sweep))

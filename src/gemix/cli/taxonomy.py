@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gemix.cli.command import command
 from gemix.cli.mix_common import Out, Plot, finish, mix_command, sha256
 from gemix.runtime.errors import GemixError
 from gemix.runtime.progress import say
@@ -139,3 +140,7 @@ def _print(coarse: "Partition", fine: "Partition", nodes: Sequence[str]) -> None
         under = [name for name, node in zip(fine.names, nodes, strict=True) if node == coarse.keys[n]]
         table.add_row(coarse.names[n], f"{coarse.shares[n]:.1%}", f"{coarse.tokens[n]:,}", ", ".join(under))
     Console(width=None if sys.stdout.isatty() else 120).print(table)
+
+
+app = typer.Typer()
+app.command()(command(ValueError, extra="train")(cut))
