@@ -12,7 +12,7 @@ from support import clustered
 
 from gemix.sphere import GEM, VonMisesFisherMixture, levels, metrics, mm, rows, steps
 from gemix.sphere.dual import solve_dual
-from gemix.sphere.mixture import run_em, start_from
+from gemix.sphere.mixture import Momentum, run_em, start_from
 from gemix.sphere.scores import ArrayScores
 from gemix.sphere.steps import ExactStep
 from gemix.sphere.vmf import MAX_CONCENTRATION
@@ -265,6 +265,7 @@ def test_empty_components_start_anew_and_are_reported(zipf):
     start.concentrations[5] = 1e4
     fit = run_em(
         data, start, ExactStep(0.0, np.full(8, 1 / 8), 1e-6), prior, shared=False, max_iter=50, tol=1e-6,
+        momentum=Momentum(1e8, False),
         reseed=lambda m: zipf[0][100 : 100 + m],
     )  # fmt: skip
     assert fit.reseeded == [(1, 5)]

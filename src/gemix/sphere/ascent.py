@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from gemix.sphere.checkpoint import Checkpoint, State
 from gemix.sphere.identity import distinct, heavy_copies
 from gemix.sphere.levels import sample, samples
-from gemix.sphere.mixture import Components, Fit, Prior, run_em, start_from
+from gemix.sphere.mixture import Components, Fit, Momentum, Prior, run_em, start_from
 from gemix.sphere.rows import Rows
 from gemix.sphere.seeding import plus_plus
 from gemix.sphere.steps import EStep, ExactStep, MirrorStep, SampledStep, reference_rows
@@ -19,8 +19,8 @@ Floats = NDArray[np.float64]
 # The paper's lambda = 5000 at kappa about 900 and K = 24, kept as a ratio: lambda = 0.23 K kappa.
 _AUTO_BALANCE: Final = 0.23
 # F has plateaus, and gains are small after a restart: so many must be small together. On 9,608 pages, K = 24, three
-# seeds, tol = 1e-4, 0.1 to 0.6 % of labels were still to move with 10, up to 2.8 % with 5. Where a sample has
-# converged before, 5 leave 0 to 0.2 %.
+# seeds, tol = 1e-4, 10 left at most 0.1 % of the labels to move until tol = 1e-6, 5 up to 2.8 %. Where a sample has
+# converged before, 5 left at most 0.2 % until 1e-5 (100,000 rows made from the pages, two seeds).
 _WINDOW: Final = 10
 _SHORT: Final = 5
 
@@ -86,7 +86,7 @@ class Ascent:
             self.prior, self.balance, self.target = saved.prior, saved.balance, saved.target
             step = SampledStep(self._reference, self.balance, self.target, problem.tol, saved.potentials)
             step.error = saved.error
-            self.fit = self._climb(last, saved.components, step=step)
+            self.fit = self._climb(last, saved.components, step=step, momentum=saved.momentum)
         else:
             self.fit = self._start(n_init)
             for level in range(1, last + 1):
@@ -122,10 +122,17 @@ class Ascent:
         return best
 
     def _climb(
-        self, level: int, components: Components, potentials: Floats | None = None, step: EStep | None = None,
-    ) -> Fit:  # fmt: skip
+        self,
+        level: int,
+        components: Components,
+        potentials: Floats | None = None,
+        step: EStep | None = None,
+        momentum: Momentum | None = None,
+    ) -> Fit:
         problem, rows = self._problem, self._levels[level]
         step = self.step = step or self._step(level, potentials)
+        if self._exact and momentum is None:  # the paper's solver stays the paper's
+            momentum = Momentum(self.prior.highest, problem.shared)
 
         def seed(m: int) -> Floats:
             return plus_plus(rows, m, self._random)
@@ -133,13 +140,15 @@ class Ascent:
         def keep(components: Components) -> None:
             assert isinstance(step, SampledStep)
             assert self._checkpoint is not None
+            assert momentum is not None
             if rows.is_first:
-                state = State(components, step.potentials, step.error, self.prior, self.balance, self.target)
+                found = step.potentials, step.error
+                state = State(components, *found, momentum, self.prior, self.balance, self.target)
                 self._checkpoint.save(state)
 
         return run_em(
             rows, components, step, self.prior, shared=problem.shared, max_iter=problem.max_iter, tol=problem.tol,
-            momentum=self._exact, window=_WINDOW if level == 0 else _SHORT, reseed=seed if level == 0 else None,
+            momentum=momentum, window=_WINDOW if level == 0 else _SHORT, reseed=seed if level == 0 else None,
             keep=keep if self._checkpoint and level == len(self._levels) - 1 > 0 else None,
         )  # fmt: skip
 

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from gemix.sphere.estimator import SphereClusterer
 from gemix.sphere.identity import distinct
 from gemix.sphere.metrics import masses
-from gemix.sphere.mixture import Fit, Prior, run_em, start_from
+from gemix.sphere.mixture import Fit, Momentum, Prior, run_em, start_from
 from gemix.sphere.rows import Rows
 from gemix.sphere.seeding import plus_plus
 from gemix.sphere.steps import LearnedPriorStep
@@ -205,7 +205,7 @@ class VonMisesFisherMixture(SphereClusterer):
             seeds = plus_plus(rows, self.n_clusters, random)
             components, prior = start_from(rows, seeds, log_alpha, share, prior, shared)
             fit = run_em(
-                rows, components, LearnedPriorStep(), prior, shared=shared,
+                rows, components, LearnedPriorStep(), prior, momentum=Momentum(prior.highest, shared), shared=shared,
                 max_iter=self.max_iter, tol=self.tol, reseed=lambda m: plus_plus(rows, m, random),
             )  # fmt: skip
             if best is None or fit.objective[-1] > best.objective[-1]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.sphere.mixture import Components, Prior
+from gemix.sphere.mixture import Components, Momentum, Prior
 from gemix.sphere.storage import load_arrays, save_arrays
 
 Floats = NDArray[np.float64]
@@ -20,6 +20,7 @@ class State:
     components: Components
     potentials: Floats
     error: Floats
+    momentum: Momentum
     prior: Prior
     balance: float
     target: Floats
@@ -46,8 +47,10 @@ class Checkpoint:
             raise ValueError(f"{self.folder} holds the checkpoint of another fit; remove it or choose another folder")
         parts = [arrays[name] for name in ("directions", "concentrations", "log_alpha")]
         prior = Prior(**config["prior"])
-        balance = float(config["balance"])
-        return State(Components(*parts), arrays["potentials"], arrays["error"], prior, balance, arrays["target"])
+        momentum = Momentum(prior.highest, self.problem["concentration"] == "shared")
+        momentum.steps, momentum.last = config["steps"], arrays.get("last")
+        balance, potentials, error = float(config["balance"]), arrays["potentials"], arrays["error"]
+        return State(Components(*parts), potentials, error, momentum, prior, balance, arrays["target"])
 
     def save(self, state: State) -> None:
         """Replace the state."""
@@ -60,7 +63,14 @@ class Checkpoint:
             "error": state.error,
             "target": state.target,
         }
-        config = {"problem": self.problem, "prior": asdict(state.prior), "balance": str(state.balance)}
+        if state.momentum.last is not None:
+            arrays["last"] = state.momentum.last
+        config = {
+            "problem": self.problem,
+            "steps": state.momentum.steps,
+            "prior": asdict(state.prior),
+            "balance": str(state.balance),
+        }
         save_arrays(self.folder, arrays, config)
 
     def remove(self) -> None:

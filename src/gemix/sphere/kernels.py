@@ -112,9 +112,8 @@ def _add(
         k = near[j]
         g = scale * scores[k]
         masses[k] += g
-        step = sums.dtype.type(g * a)
         for c in range(len(x)):
-            sums[k, c] += step * x[c]
+            sums[k, c] += sums.dtype.type(g * a) * x[c]
     return weight * (math.log(total) + top)
 
 
@@ -183,9 +182,8 @@ def sum_near_rows(
                 new_near[at + listed], new_gaps[at + listed] = j, gaps[p]
                 listed += not is_restless[j]
             # The restless and the one listed first, the nearest then, tell how far the largest score fell, or rose.
-            own = products[i] if len(products) else four[i % 4]
             for r in range(len(restless)):
-                new[r] = own[r] * a + some_shift[r]
+                new[r] = (products[i, r] if len(products) else four[i % 4, r]) * a + some_shift[r]
                 top = max(top, new[r])
             if listed:
                 asked[0] = new_near[at]

@@ -101,27 +101,33 @@ def m_step(sums: Floats, masses: Floats, log_alpha: Floats, prior: Prior, shared
 
 
 class Momentum:
-    """Nesterov's momentum on the natural parameters kappa_k mu_k, restarted where F falls (O'Donoghue, Candes 2015)."""
+    """Nesterov's momentum on the natural parameters kappa_k mu_k, restarted where F falls (O'Donoghue, Candes 2015).
+
+    Attributes:
+        steps: M-steps since the last restart, and 1.
+        last: kappa_k mu_k of the last of them, (K, d); None after a restart.
+
+    """
 
     def __init__(self, highest: float, shared: bool) -> None:
         """Give the bound on kappa, and whether there is one kappa for all."""
         self._highest, self._shared = highest, shared
-        self._steps = 1
-        self._last: Floats | None = None
+        self.steps = 1
+        self.last: Floats | None = None
 
     def beyond(self, new: Components) -> Components:
         """Go on in the direction of the last step, the further the longer F has climbed."""
-        last, scaled = self._last, new.scaled()
-        self._last = scaled
-        share = (self._steps - 1) / (self._steps + 2)
-        self._steps += 1
+        last, scaled = self.last, new.scaled()
+        self.last = scaled
+        share = (self.steps - 1) / (self.steps + 2)
+        self.steps += 1
         if last is None:
             return new
         return new.at(scaled + share * (scaled - last), self._highest, self._shared)
 
     def restart(self) -> None:
         """Forget what was before."""
-        self._steps, self._last = 1, None
+        self.steps, self.last = 1, None
 
 
 @dataclass(slots=True)
@@ -223,7 +229,7 @@ def run_em(
     shared: bool,
     max_iter: int,
     tol: float,
-    momentum: bool = True,
+    momentum: Momentum | None = None,
     window: int = 10,
     reseed: Callable[[int], Floats] | None = None,
     keep: Callable[[Components], None] | None = None,
@@ -239,8 +245,8 @@ def run_em(
         max_iter: iterations at most.
         tol: gain of F over `window` iterations, in nats, at which to stop.
         window: see `tol`.
-        momentum: whether to go beyond the M-step's components. An E-step that does not bring F above the M-step's value
-            there undoes that: F climbs as if there were none.
+        momentum: goes beyond the M-step's components; by default they are the next. An E-step that does not bring F
+            above the M-step's value there undoes that: F climbs as if there were none.
         reseed: returns that many new mean directions, (m, d), for components left with less than one document;
             by default they stay.
         keep: called with the components from which every further iteration starts.
@@ -248,7 +254,6 @@ def run_em(
     """
     fit = Fit(components, Assignment(components.log_alpha, components.log_alpha, -np.inf, np.inf, 0))
     climb = _Climb(fit, tol, window, e_step.gap)
-    ahead = Momentum(prior.highest, shared)
     floor, plain = -np.inf, None
     while True:
         # Scores without the constant that all components share: float32 has no digits to spare for it.
@@ -259,7 +264,8 @@ def run_em(
         value = expectation.assignment.objective + constant
         if plain is not None and value < floor - _rounding(value):
             components, plain = plain, None
-            ahead.restart()
+            assert momentum
+            momentum.restart()
             continue
         if climb.ends(value, components, expectation.assignment) or fit.n_iter == max_iter:
             climb.judge()
@@ -277,10 +283,11 @@ def run_em(
             plain.log_alpha[empty] = -np.log(len(masses))
             fit.reseeded += [(fit.n_iter, int(k)) for k in empty]
             floor = -np.inf
-            ahead.restart()
+            if momentum:
+                momentum.restart()
             components = plain
         else:
-            components = ahead.beyond(plain) if momentum else plain
+            components = momentum.beyond(plain) if momentum else plain
         if components is plain:
             plain = None
         if keep:
