@@ -1,13 +1,15 @@
 """Which rows are the same: hashes of rows, copies that outweigh a domain, a fingerprint of the data."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gemix.runtime.compiled import loop
 from gemix.sphere.chunks import in_order
-from gemix.sphere.compiled import loop
-from gemix.sphere.rows import Rows
+
+if TYPE_CHECKING:
+    from gemix.sphere.rows import Rows
 
 Hashes = NDArray[np.uint64]
 
@@ -26,7 +28,7 @@ def _hash(words: NDArray[np.uint64], out: NDArray[np.uint64]) -> None:
         out[i] = h ^ (h >> np.uint64(31))
 
 
-def hashes(rows: Rows, dtype: Any = None) -> Hashes:
+def hashes(rows: "Rows", dtype: Any = None) -> Hashes:
     """Return a hash of every row of X as it is, not made unit, (n,): rows that are equal in `dtype` have equal ones."""
     dtype = np.dtype(dtype or rows.dtype)
     out = np.empty(rows.n, np.uint64)
@@ -42,12 +44,12 @@ def hashes(rows: Rows, dtype: Any = None) -> Hashes:
     return out
 
 
-def distinct(rows: Rows) -> int:
+def distinct(rows: "Rows") -> int:
     """Return how many different rows have a positive weight: a row of weight 2 and two copies count alike."""
     return len(np.unique(hashes(rows)[rows.weights > 0]))
 
 
-def heavy_copies(sample: Rows, rows: Rows, n_clusters: int) -> list[tuple[float, int | None]]:
+def heavy_copies(sample: "Rows", rows: "Rows", n_clusters: int) -> list[tuple[float, int | None]]:
     """Find rows with copies that together weigh more than 1 / K: whole documents cannot be balanced around them.
 
     Args:
@@ -66,7 +68,7 @@ def heavy_copies(sample: Rows, rows: Rows, n_clusters: int) -> list[tuple[float,
     return [(float(shares[k]), _first(rows, sample.block(slice(first[k], first[k] + 1))[0])) for k in heavy]
 
 
-def _first(rows: Rows, row: NDArray[Any]) -> int | None:
+def _first(rows: "Rows", row: NDArray[Any]) -> int | None:
     if rows.is_shared:
         return None
     for chunk in rows.slices():
@@ -76,7 +78,7 @@ def _first(rows: Rows, row: NDArray[Any]) -> int | None:
     return None
 
 
-def fingerprint(rows: Rows) -> NDArray[np.float64]:
+def fingerprint(rows: "Rows") -> NDArray[np.float64]:
     """Return sums of the hashes of rows and weights, (6,): those of parts of the rows add up to those of all."""
     both = hashes(rows), np.ascontiguousarray(rows.weights * rows.total_weight).view(np.uint64)
     mixed = both[0] * (both[1] | np.uint64(1))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.sphere.compiled import inlined, loop
+from gemix.runtime.compiled import inlined, loop
 
 
 def index_type(n_clusters: int) -> Any:

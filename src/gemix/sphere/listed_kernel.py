@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.sphere.compiled import loop
+from gemix.runtime.compiled import loop
 
 
 @loop
