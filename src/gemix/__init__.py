@@ -1,12 +1,25 @@
 """gemix turns a text corpus into balanced, named domains and a training mixture over them."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
+
+from gemix.runtime.lazy import offered
 
 if TYPE_CHECKING:
     from gemix.runtime.version import __version__
     from gemix.sphere import GEM, HierarchicalGEM, KMeans, SphericalKMeans, VonMisesFisherMixture, metrics
+    from gemix.sphere.sweep import sweep
 
+# Labelling with a trained student needs no scikit-learn, so nothing of this is read before it is asked for.
+_FILES: Final = {
+    "GEM": "sphere",
+    "HierarchicalGEM": "sphere",
+    "KMeans": "sphere",
+    "SphericalKMeans": "sphere",
+    "VonMisesFisherMixture": "sphere",
+    "__version__": "runtime.version",
+    "metrics": "sphere",
+    "sweep": "sphere.sweep",
+}
 __all__ = [
     "GEM",
     "HierarchicalGEM",
@@ -17,15 +30,4 @@ __all__ = [
     "metrics",
     "sweep",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    """Load what is named on first use: labelling with a trained student needs no scikit-learn."""
-    if name not in __all__:
-        raise AttributeError(f"module 'gemix' has no attribute {name!r}")
-    if name == "__version__":
-        return import_module("gemix.runtime.version").__version__
-    try:
-        return getattr(import_module("gemix.sphere"), name)
-    except ModuleNotFoundError as error:
-        raise ImportError(f'gemix.{name} needs {error.name}: pip install "gemix[train]"', name=error.name) from error
+__getattr__ = offered(__name__, _FILES, "train")

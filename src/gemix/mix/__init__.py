@@ -1,16 +1,33 @@
-"""Domains to weights: run tables, the simplex, surrogates, strategies. Imports nothing else of gemix."""
+"""The table of domains, mixtures over them, and what decides between mixtures."""
 
-from typing import Any
+from typing import Final
 
-from gemix.mix.mixture import DomainWeight, Mixture
+from gemix.runtime.lazy import offered
 
-__all__ = ["DomainWeight", "Mixture", "surrogate"]
-
-
-def __getattr__(name: str) -> Any:
-    """Import `surrogate` when it is asked for: it needs the extra [mix], weights without runs do not."""
-    if name == "surrogate":
-        from gemix.mix.surrogates import surrogate
-
-        return surrogate
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+_FILES: Final = {
+    "Decision": "verdict",
+    "DomainWeight": "mixture",
+    "Mixture": "mixture",
+    "Partition": "partition",
+    "RunTable": "tables",
+    "decide": "verdict",
+    "make_mixture": "result",
+    "read_partition": "partition",
+    "read_runs": "read_runs",
+    "surrogate": "surrogates",
+    "write_partition": "partition",
+}
+__all__ = [
+    "Decision",
+    "DomainWeight",
+    "Mixture",
+    "Partition",
+    "RunTable",
+    "decide",
+    "make_mixture",
+    "read_partition",
+    "read_runs",
+    "surrogate",
+    "write_partition",
+]  # noqa: F822
+__getattr__ = offered(__name__, _FILES, "mix")

@@ -1,1 +1,18 @@
-"""Small language models that stand for a large one: how good is a mixture, measured before the real training."""
+"""Small language models that tell what a mixture is worth before the real training."""
+
+from typing import Final
+
+from gemix.runtime.lazy import offered
+
+_FILES: Final = {
+    "Kind": "factory",
+    "PrepareSettings": "prepare",
+    "Proxy": "interface",
+    "ProxyData": "dataset",
+    "Swarm": "swarm",
+    "make_proxy": "factory",
+    "prepare_data": "prepare",
+    "read_data": "dataset",
+}
+__all__ = ["Kind", "PrepareSettings", "Proxy", "ProxyData", "Swarm", "make_proxy", "prepare_data", "read_data"]
+__getattr__ = offered(__name__, _FILES, "proxy")

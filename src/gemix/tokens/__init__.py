@@ -1,0 +1,14 @@
+"""The tokenizer and the counting of tokens."""
+
+from typing import Final
+
+from gemix.runtime.lazy import offered
+
+_FILES: Final = {
+    "TokenCounter": "counter",
+    "load_tokenizer": "tokenizer",
+    "token_counter": "counter",
+    "train_tokenizer": "tokenizer",
+}
+__all__ = ["TokenCounter", "load_tokenizer", "token_counter", "train_tokenizer"]
+__getattr__ = offered(__name__, _FILES)
