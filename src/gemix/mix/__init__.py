@@ -29,5 +29,5 @@ __all__ = [
     "read_runs",
     "surrogate",
     "write_partition",
-]  # noqa: F822
+]
 __getattr__ = offered(__name__, _FILES, "mix")
