@@ -139,6 +139,9 @@ def test_damage_is_named(model, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 7}))
     with pytest.raises(GemixError, match=r"model\.safetensors does not hold the parameters"):
         load_model(tmp_path)
+    (tmp_path / "config.json").write_text(json.dumps(config | {"gemix_schema": 9}))
+    with pytest.raises(GemixError, match=r"written by a newer gemix \(schema 9"):
+        load_model(tmp_path)
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(GemixError, match="not a model of gemix: vocab_size"):
         load_model(tmp_path)

@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -19,6 +19,8 @@ from gemix.proxy.transformer.train import evaluate
 from gemix.runtime.atomic import atomic_path, write_json
 from gemix.runtime.errors import GemixError
 from gemix.runtime.records import read_record
+
+SCHEMA: Final = 1
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,8 @@ class Model:
                 tmp.write_bytes(content)
             described = {"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": end}
             write_json(folder / "tokenizer_config.json", described)
-        write_json(folder / "config.json", self._described() | {"sha256": hashlib.sha256(payload).hexdigest()})
+        ours = {"sha256": hashlib.sha256(payload).hexdigest(), "gemix_schema": SCHEMA}
+        write_json(folder / "config.json", self._described() | ours)
 
     def _read_tokenizer(self, path: Path) -> tuple[bytes, str]:
         """Return the file and its end-of-text token."""
@@ -129,6 +132,7 @@ class _Described(BaseModel):
     tie_word_embeddings: bool
     eos_token_id: int
     sha256: str
+    gemix_schema: int = 1
 
 
 def load_model(folder: Path, device: str = "cpu") -> Model:
@@ -139,6 +143,8 @@ def load_model(folder: Path, device: str = "cpu") -> Model:
 
     """
     c = read_record(folder / "config.json", _Described, "a model of gemix")
+    if c.gemix_schema > SCHEMA:
+        raise GemixError(f"{folder}: written by a newer gemix (schema {c.gemix_schema}, not {SCHEMA}): update gemix")
     path = folder / "model.safetensors"
     try:
         payload = path.read_bytes()
