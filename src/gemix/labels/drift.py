@@ -73,6 +73,7 @@ class Drift:
     warnings: list[str] = field(default_factory=list)
 
 
+# One report, written from top to bottom: every number in it is the next one's.
 def measure_drift(
     found: Totals,
     reference: Reference,

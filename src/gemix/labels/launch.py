@@ -48,6 +48,7 @@ class LabelResult:
     damaged: list[str]
 
 
+# Long by what its docstring says of the arguments.
 def label_corpus(
     shards: Sequence[Shard],
     student_folder: Path,

@@ -25,6 +25,7 @@ from gemix.student.base import Student
 _BATCH_ROWS: Final = 4096  # what a batch costs whatever its size is spread thin; it also ends at 32 MB
 
 
+# Long by what its docstring says of the arguments.
 def label_shard(
     shard: Shard,
     student: Student,

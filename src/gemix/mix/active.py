@@ -55,6 +55,7 @@ class Suggestion:
     improvement: Floats
 
 
+# Long by what its docstring says of the arguments.
 def suggest(
     W_runs: ArrayLike, y_runs: ArrayLike, batch: int, candidates: ArrayLike | Sampler, seed: int = 0
 ) -> Suggestion:

@@ -24,7 +24,7 @@ def reach(n_clusters: int, dtype: np.dtype[Any]) -> float:
 
 
 @loop
-def sum_rows(
+def sum_rows(  # arrays one by one: numba has no structs of them here
     products: NDArray[Any], x: NDArray[Any], inverse: NDArray[Any], weights: NDArray[np.float64], shift: NDArray[Any],
     starts: NDArray[np.int64], listed: NDArray[np.unsignedinteger[Any]], reach: float, masses: NDArray[np.float64],
     sums: NDArray[Any], found_starts: NDArray[np.int64], found: NDArray[np.unsignedinteger[Any]],
@@ -97,7 +97,7 @@ def _keep(
 
 
 @inlined
-def _add(
+def _add(  # arrays one by one: numba has no structs of them here
     scores: NDArray[Any], near: NDArray[np.int64], count: int, top: float, x: NDArray[Any], a: float, weight: float,
     masses: NDArray[np.float64], sums: NDArray[Any],
 ) -> float:  # fmt: skip
@@ -118,7 +118,7 @@ def _add(
 
 
 @loop
-def sum_near_rows(
+def sum_near_rows(  # arrays one by one: numba has no structs of them here
     x: NDArray[Any], inverse: NDArray[Any], weights: NDArray[np.float64], directions: NDArray[Any], shift: NDArray[Any],
     starts: NDArray[np.int64], near: NDArray[np.unsignedinteger[Any]], gaps: NDArray[np.uint8], tops: NDArray[Any],
     risen: NDArray[Any], fall: float, restless: NDArray[np.int64], is_restless: NDArray[np.bool_],
@@ -310,7 +310,7 @@ def _nearest_first(near: NDArray[np.unsignedinteger[Any]], gaps: NDArray[np.uint
 
 
 @loop
-def list_near(
+def list_near(  # arrays one by one: numba has no structs of them here
     products: NDArray[Any], inverse: NDArray[Any], shift: NDArray[Any], far: float, limit: int,
     tops: NDArray[Any], starts: NDArray[np.int64], near: NDArray[np.unsignedinteger[Any]], gaps: NDArray[np.uint8],
 ) -> None:  # fmt: skip

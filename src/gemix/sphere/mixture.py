@@ -220,6 +220,7 @@ def start_from(
     return m_step(near.sums, near.masses, log_alpha, gentle, shared, seeds), prior
 
 
+# One algorithm, read from top to bottom: its steps share all their state.
 def run_em(
     rows: Rows,
     components: Components,

@@ -19,6 +19,7 @@ from gemix.sphere.sweep_result import Balance, Setting, Sweep, recommend
 Index = NDArray[np.intp]
 
 
+# Long by what its docstring says of the arguments.
 def sweep(
     X: ArrayLike,
     clusters: Sequence[int],

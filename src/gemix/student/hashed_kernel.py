@@ -162,6 +162,7 @@ def _room(reading: Reading) -> Any:
     return np.empty(2 * reading.window + 2, np.uint64)
 
 
+# One loop over bytes: a call a word would cost more than the word.
 @compiled
 def _words(data: Any, position: int, end: int, reading: Reading, found: Any, other: Any) -> int:
     """Write the hashes of a text's words into `found` and return how many there are.
@@ -276,6 +277,7 @@ def _widths(data: Any, position: int, stop: int, width: int, spaced: bool) -> tu
     return width, is_space(data[stop - 1]) != 0
 
 
+# Arrays one by one: numba knows no structs of them here, and inlines nothing across calls.
 @compiled
 def _ascii_words(
     data: Any, position: int, stop: int, reading: Reading, found: Any, other: Any, count: int, h: Any, inside: bool

@@ -45,6 +45,7 @@ def bits_for(n_domains: int) -> int:
     return max(_MIN_BITS, min(MAX_BITS, (MAX_WEIGHTS // n_domains).bit_length() - 1))
 
 
+# Long by what its docstring says of the arguments.
 def train_hashed(
     texts: Texts,
     responsibilities: NDArray[Any],

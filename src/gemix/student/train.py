@@ -38,6 +38,7 @@ class Lesson:
     cosines: NDArray[Any] | None = None
 
 
+# Each argument is a choice of its own, given by name.
 def train_student(
     lesson: Lesson,
     domains: list[str],

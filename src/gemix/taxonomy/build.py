@@ -19,6 +19,7 @@ from gemix.taxonomy.writer import write_taxonomy
 ROOT_NAME: Final = "all"
 
 
+# Each argument is a choice of its own, given by name.
 def build_taxonomy(
     documents: pa.Table,
     X: NDArray[Any],

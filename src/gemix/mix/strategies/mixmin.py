@@ -37,6 +37,7 @@ class MixMin:
     iterations: int
 
 
+# One algorithm, read from top to bottom: its steps share all their state.
 def mixmin(
     log_likelihood: ArrayLike,
     box: Box,

@@ -36,6 +36,7 @@ class PerfDecision:
     noise: float
 
 
+# Long by what its docstring says of the arguments.
 def perf_proven(
     base: ArrayLike,
     mixtures: ArrayLike,

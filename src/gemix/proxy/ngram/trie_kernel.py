@@ -40,6 +40,7 @@ def rehash(
             values[place] = old_values[i]
 
 
+# Arrays one by one: numba knows no structs of them here, and inlines nothing across calls.
 @compiled
 def insert(
     tokens: NDArray[np.uint32],

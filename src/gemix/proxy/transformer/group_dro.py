@@ -23,6 +23,7 @@ from gemix.proxy.transformer.train import (
 )
 
 
+# As `train`, and what group DRO adds, each with its docstring.
 @kept_memory()
 def train_group_dro(
     config: Config,
