@@ -82,7 +82,7 @@ def test_the_folder_holds_what_divide_gives_in_memory(made: tuple[Path, ProxyDat
     settings = dataclasses.replace(SETTINGS, valid_tokens=10**6, tokenizer=made[0] / "tokenizer.json")
     data = prepare_data(shards, labels, tmp_path / "all", settings)
     from gemix.labels.labelled import open_labels
-    from gemix.proxy.labelled_text import labelled_texts
+    from gemix.proxy.tokenise_corpus import labelled_texts
 
     batches = list(labelled_texts(open_labels(shards, labels)))
     texts = [text for batch in batches for text in batch.texts]

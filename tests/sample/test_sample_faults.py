@@ -16,13 +16,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from export_data import contents, documents, label, make_rows, mixture, write_layout
-from support import files_below
+from support import files_below, store_settings
 
 from gemix.corpus.shards import Shard, resolve_shards
+from gemix.labels import documents as labelled_documents
 from gemix.labels.labelled import open_labels
 from gemix.runtime.errors import GemixError
 from gemix.runtime.lock import folder_lock
-from gemix.sample import SampleSettings, gather, run, sample_corpus, scatter, select
+from gemix.sample import SampleSettings, gather, run, sample_corpus, select
 from gemix.sample.budget import token_budgets
 
 SCRIPT = str(Path(__file__).with_name("run_sample.py"))
@@ -106,7 +107,7 @@ def test_killed_at_random_moments(source: Path, expected: dict[str, bytes], tmp_
     ("module", "name"),
     [
         (run, "select_documents"),
-        (scatter, "file_stat"),
+        (labelled_documents, "file_stat"),
         (gather, "file_sha256"),
         (gather, "write_text"),
         (run, "_check"),
@@ -283,7 +284,7 @@ def test_rows_that_do_not_match(copy: Path, tmp_path: Path, change: Any, message
 
 
 def test_a_shard_that_changes_meanwhile(copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = scatter.read_batches
+    original = labelled_documents.read_batches
 
     def grow(shard: Shard, **arguments: Any) -> Any:
         yield from original(shard, **arguments)
@@ -291,7 +292,7 @@ def test_a_shard_that_changes_meanwhile(copy: Path, tmp_path: Path, monkeypatch:
             with open(shard.path, "a") as file:
                 file.write('{"id": "new", "text": "law"}\n')
 
-    monkeypatch.setattr(scatter, "read_batches", grow)
+    monkeypatch.setattr(labelled_documents, "read_batches", grow)
     with pytest.raises(GemixError, match=r"part-0\.jsonl changed while it was read"):
         sample(copy, tmp_path / "out")
 
@@ -357,7 +358,6 @@ def test_nothing_fits(source: Path, tmp_path: Path) -> None:
 
 def test_the_command_takes_inputs_from_the_run_and_tokens_from_the_mixture(copy: Path, tmp_path: Path) -> None:
     import typer
-    import yaml
     from typer.testing import CliRunner
 
     from gemix.cli.export import sample as command
@@ -370,7 +370,7 @@ def test_the_command_takes_inputs_from_the_run_and_tokens_from_the_mixture(copy:
     done = CliRunner().invoke(app, [*arguments, "--max-epochs", "1"])
     assert isinstance(done.exception, GemixError)
     assert "give the files that were labelled" in str(done.exception)
-    (copy / "config.yaml").write_text(yaml.safe_dump({"inputs": [str(copy / "in")]}))
+    store_settings(copy, inputs=[str(copy / "in")])
     done = CliRunner().invoke(app, [*arguments, "--max-epochs", "1"])
     assert done.exit_code == 0, done.output
     assert "of 60,000 tokens" in done.stderr

@@ -1,6 +1,7 @@
 """From the texts of a labelled corpus to tokens: of every domain, and of validation sets."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +10,9 @@ from tokenizers import Tokenizer
 from gemix.corpus.bad_rows import BadRows
 from gemix.corpus.reader import read_batches
 from gemix.corpus.shards import Shard
+from gemix.labels.documents import labelled_batches
 from gemix.labels.labelled import LabelledCorpus
 from gemix.proxy.dataset import Tokens, token_type
-from gemix.proxy.labelled_text import labelled_texts
 from gemix.proxy.streams import TrainStreams, ValidSet
 from gemix.proxy.tokenised import below, encode, id_hashes, in_pieces
 from gemix.runtime.errors import GemixError
@@ -20,6 +21,38 @@ from gemix.tokens.tokenizer import train_tokenizer, vocabulary_size
 
 _SAMPLE = 1 << 25  # bytes of text that the tokenizer is trained on, about
 _MAX_BAD = 0.01  # share of the rows of a further validation set, as for labelling
+
+
+class Labelled(NamedTuple):
+    """Consecutive documents; whole texts.
+
+    Attributes:
+        ids: n ids.
+        texts: n texts.
+        domains: n numbers of domains.
+        unlabelled: rows between them that have no label, and so are left out.
+
+    """
+
+    ids: list[str]
+    texts: list[str]
+    domains: list[int]
+    unlabelled: int
+
+
+def labelled_texts(corpus: LabelledCorpus) -> Iterator[Labelled]:
+    """Yield all documents that have a label, shard by shard, a batch of rows at a time.
+
+    Raises:
+        GemixError: a shard cannot be read, changes meanwhile, or has other rows than its sidecar.
+
+    """
+    for shard in corpus.shards:
+        keys = corpus.settings["text_key"], corpus.settings["id_key"]
+        for batch, table in labelled_batches(shard, corpus.folder, *keys):
+            good = batch.texts.is_valid()
+            ids, texts = batch.ids.filter(good).to_pylist(), batch.good_texts.to_pylist()
+            yield Labelled(ids, texts, table["domain"].drop_null().to_pylist(), len(batch) - len(ids))
 
 
 class Coder:

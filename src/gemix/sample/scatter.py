@@ -3,25 +3,20 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
-from gemix.corpus.reader import read_batches
+from gemix.corpus.rows import Batch
 from gemix.corpus.shards import Shard
-from gemix.labels.labelled import other_row, read_sidecar
-from gemix.labels.markers import sidecar_path
+from gemix.labels.documents import labelled_batches
 from gemix.labels.spill import SpillWriter, is_spill
 from gemix.runtime.atomic import atomic_path
 from gemix.runtime.errors import GemixError
-from gemix.runtime.fingerprint import file_stat
 from gemix.sample.budget import Budget
 from gemix.sample.order import position, position_hash, selection_hash
 from gemix.sample.select import Selection
-
-_REPORT_EVERY = 1000  # rows
 
 
 class Row(NamedTuple):
@@ -54,44 +49,17 @@ class Scatter:
 
     def make(self, shard: Shard, advance: Callable[[int], None]) -> bytes:
         """Write the scratch file."""
-        before = file_stat(shard.path)
         with atomic_path(spill_path(self.work, shard)) as tmp:
             writer = SpillWriter(tmp, self.key, self.files)
             chosen = set(self.selection.rows.get(shard.name, ()))
-            rows = 0
-            for row, domain, tokens in self._labelled(shard):
-                self._take(writer, shard, row, domain, tokens, rows in chosen)
-                rows += 1
-                if rows % _REPORT_EVERY == 0:
-                    advance(_REPORT_EVERY)
+            columns = ("id", "domain", "tokens")
+            for batch, table in labelled_batches(shard, self.labels, self.text_key, self.id_key, columns, True):
+                domains, tokens = (table[name].to_pylist() for name in columns[1:])
+                for row, domain, count in zip(_rows(batch), domains, tokens, strict=True):
+                    self._take(writer, shard, row, domain, count, row.row - 1 in chosen)
+                advance(len(batch))
             writer.close()
-            advance(rows % _REPORT_EVERY)
-            if file_stat(shard.path) != before:
-                raise GemixError(f"{shard.path} changed while it was read; label it again when it is complete")
         return b""
-
-    def _labelled(self, shard: Shard) -> Iterator[tuple[Row, int | None, int | None]]:
-        """Yield each row with its domain and tokens: row i of the sidecar belongs to row i of the shard."""
-        for row, label in zip_longest(self._rows(shard), self._label_rows(shard)):
-            if row is None or label is None:
-                raise GemixError(f"{shard.path} and {self._sidecar(shard)} have not the same number of rows")
-            label_id, domain, tokens = label
-            if row.id != label_id or (row.text is None) != (domain is None):
-                raise other_row(shard, row.row, row.id, self._sidecar(shard), label_id)
-            yield row, domain, tokens
-
-    def _rows(self, shard: Shard) -> Iterator[Row]:
-        for batch in read_batches(shard, text_key=self.text_key, id_key=self.id_key, with_extras=True):
-            extras = batch.extras or []
-            for i, (document_id, text) in enumerate(zip(batch.ids.to_pylist(), batch.texts.to_pylist(), strict=True)):
-                yield Row(batch.first_row + i, document_id, text, extras[i])
-
-    def _label_rows(self, shard: Shard) -> Iterator[tuple[str, int | None, int | None]]:
-        for batch in read_sidecar(self.labels, shard, ["id", "domain", "tokens"]):
-            yield from zip(*(batch[name].to_pylist() for name in ("id", "domain", "tokens")), strict=True)
-
-    def _sidecar(self, shard: Shard) -> Path:
-        return sidecar_path(self.labels, shard.name)
 
     def _take(
         self, writer: SpillWriter, shard: Shard, row: Row, domain: int | None, tokens: int | None, chosen: bool
@@ -126,6 +94,12 @@ class Scatter:
     @cached_property
     def _place(self) -> Callable[[bytes, int], float]:
         return position_hash(self.seed)
+
+
+def _rows(batch: Batch) -> Iterator[Row]:
+    columns = batch.ids.to_pylist(), batch.texts.to_pylist(), batch.extras or []
+    for i, (document_id, text, extras) in enumerate(zip(*columns, strict=True)):
+        yield Row(batch.first_row + i, document_id, text, extras)
 
 
 def spill_path(work: Path, shard: Shard) -> Path:

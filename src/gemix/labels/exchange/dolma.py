@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 
 from gemix.corpus.reader import read_batches
 from gemix.corpus.shards import Shard
+from gemix.labels.documents import LabelRows
 from gemix.labels.exchange.convert import Advance, Labels
 from gemix.labels.exchange.lines import numbers, open_lines
-from gemix.labels.exchange.rows import LabelRows
 
 _OTHER = re.compile(r"[^a-zA-Z0-9_]")  # what Dolma, too, makes an underscore
 
@@ -41,7 +41,7 @@ class DolmaAttributes:
         encode = msgspec.json.Encoder().encode
         tags = tag_names(self.name, labels.names)
         suffix = ".jsonl.gz" if labels.shard.format == ".parquet" else labels.shard.format
-        rows = LabelRows(labels)
+        rows = LabelRows(labels.shard, labels.folder)
         batches = read_batches(labels.shard, text_key=labels.text_key, id_key=labels.id_key, with_extras=["source"])
         with open_lines(paths[0], suffix) as file:
             for batch in batches:

@@ -10,10 +10,10 @@ from gemix.corpus.bad_rows import DAMAGE
 from gemix.corpus.compression import read_chunks
 from gemix.corpus.jsonl import Line, line_groups, parse_line
 from gemix.corpus.rows import Reason, make_batch
+from gemix.labels.documents import LabelRows
 from gemix.labels.exchange.columns import column_is_taken
 from gemix.labels.exchange.convert import Advance, Labels
 from gemix.labels.exchange.lines import names_of, numbers, open_lines
-from gemix.labels.exchange.rows import LabelRows
 from gemix.runtime.errors import GemixError
 
 _ROWS: Final = 1024
@@ -34,7 +34,7 @@ def join_lines(labels: Labels, columns: Sequence[str], path: Path, advance: Adva
     read_id = _IdReader(str(shard.path), labels.id_key, columns)
     keys = [msgspec.json.encode(name) + b":" for name in columns]
     encode = msgspec.json.Encoder().encode
-    rows = LabelRows(labels)
+    rows = LabelRows(labels.shard, labels.folder)
     row = 1
     with open_lines(path, shard.format) as file:
         for lines in line_groups(read_chunks(shard), _ROWS):

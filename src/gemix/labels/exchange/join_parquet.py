@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 
 from gemix.corpus.parquet import id_values, rows_within_budget
 from gemix.corpus.rows import Reason, make_batch
+from gemix.labels.documents import LabelRows
 from gemix.labels.exchange.columns import column_is_taken
 from gemix.labels.exchange.convert import Advance, Labels
 from gemix.labels.exchange.lines import names_of
-from gemix.labels.exchange.rows import LabelRows
 from gemix.runtime.errors import GemixError
 
 _GROUP_ROWS = 1 << 16
@@ -28,7 +28,7 @@ def join_parquet(labels: Labels, columns: Sequence[str], path: Path, advance: Ad
 
     """
     shard = labels.shard
-    rows = LabelRows(labels)
+    rows = LabelRows(labels.shard, labels.folder)
     try:
         with pq.ParquetFile(shard.path, buffer_size=1 << 20, page_checksum_verification=True) as file:
             for column in columns:

@@ -7,9 +7,9 @@ import msgspec
 import pyarrow as pa
 
 from gemix.corpus.shards import Shard
+from gemix.labels.documents import LabelRows
 from gemix.labels.exchange.convert import Advance, Labels
 from gemix.labels.exchange.lines import names_of, numbers, open_lines
-from gemix.labels.exchange.rows import LabelRows
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class JsonLines:
         """Write it."""
         encode = msgspec.json.Encoder().encode
         with open_lines(paths[0], ".jsonl.zst") as file:
-            for batch in LabelRows(labels).rest():
+            for batch in LabelRows(labels.shard, labels.folder).rest():
                 table = pa.Table.from_batches([batch])
                 columns = {
                     "id": table["id"].to_pylist(),

@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from gemix.corpus.reader import read_batches
 from gemix.corpus.shards import Shard
+from gemix.labels.documents import LabelRows
 from gemix.labels.exchange.convert import Advance, Labels
-from gemix.labels.exchange.rows import LabelRows
 from gemix.runtime.errors import GemixError
 from gemix.runtime.storage import to_path
 from gemix.student.base import Student, student_fingerprint
@@ -46,7 +46,7 @@ class WebOrganizer:
         n = labels.marker.rows
         choice, tokens = (_new_array(path, np.int64, (n,)) for path in paths[:2])
         row = 0
-        for batch in LabelRows(labels).rest():
+        for batch in LabelRows(labels.shard, labels.folder).rest():
             end = row + len(batch)
             choice[row:end] = pc.fill_null(batch["domain"], -1).to_numpy()
             tokens[row:end] = pc.fill_null(batch["tokens"], 0).to_numpy()
@@ -60,7 +60,7 @@ class WebOrganizer:
     def _write_logits(self, labels: Labels, path: Path, choice: Any, advance: Advance) -> None:
         student = _student(to_path(self.student or ""), labels.marker.model)
         logits = _new_array(path, np.float32, (len(choice), len(labels.names)))
-        rows = LabelRows(labels)
+        rows = LabelRows(labels.shard, labels.folder)
         row = 0
         for batch in read_batches(labels.shard, text_key=labels.text_key, id_key=labels.id_key):
             rows.take_for(batch.ids)
