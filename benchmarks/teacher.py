@@ -26,7 +26,6 @@ from gemix.corpus.shards import resolve_shards
 from gemix.corpus.window import Window
 from gemix.embed import embed_documents, make_embedder
 from gemix.runtime.atomic import write_text
-from gemix.tokens.counter import token_counter
 
 BALANCE = 5000.0
 
@@ -44,9 +43,7 @@ def methods(k: int, seed: int) -> dict[str, Any]:
 
 def load(corpus: str, label: str, embedder: str, window: int) -> tuple[np.ndarray, np.ndarray]:
     """Embed every document of the corpus; return unit rows (n, d) float32 and their labels."""
-    sample = sample_seed(
-        resolve_shards([corpus]), documents=10**9, window=Window(window), counter=token_counter("whitespace")
-    )
+    sample = sample_seed(resolve_shards([corpus]), documents=10**9, window=Window(window))
     with TemporaryDirectory() as folder:
         made = make_embedder(embedder, workers=2, shards=sample.shards)
         result = embed_documents(sample.table, made, Path(folder))

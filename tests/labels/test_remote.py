@@ -18,7 +18,6 @@ from gemix.runtime.atomic import write_text
 from gemix.runtime.errors import GemixError
 from gemix.runtime.fingerprint import content_hash, file_stat
 from gemix.runtime.storage import is_remote, to_path
-from gemix.tokens.counter import token_counter
 
 s3fs = pytest.importorskip("s3fs", reason='s3fs is not installed: pip install "gemix[remote]"')
 
@@ -254,7 +253,7 @@ def test_the_command_line(store: Any, remote: str, student_folder: Path) -> None
     assert done.exit_code == 0, done.output
     assert "labelled 4 files now" in done.stderr
     assert "cooking" in done.stdout
-    assert objects(store, "labels/")["domains.csv"].startswith(b"domain,documents,tokens,name\n")
+    assert objects(store, "labels/")["domains.csv"].startswith(b"domain,name,documents,bytes,tokens,tokenizer\n")
     done = CliRunner().invoke(app, [*command[:-4], "--out", "s3://web/corpus/labels"])
     assert done.exit_code == 1
     assert "lies inside the input folder s3://web/corpus" in done.stderr
@@ -264,6 +263,6 @@ def test_the_seed_sample_reads_urls(remote: str, shards: list[Shard]) -> None:
     from gemix.corpus.seed import sample_seed
     from gemix.corpus.window import Window
 
-    options = {"documents": 200, "seed": 0, "window": Window(1000), "counter": token_counter("whitespace")}
+    options = {"documents": 200, "seed": 0, "window": Window(1000)}
     there, here = (sample_seed(of, **options) for of in (resolve_shards([remote]), shards))  # type: ignore[arg-type]
     assert there.table.equals(here.table)

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from gemix.cli.app import app
 from gemix.report import read
 from gemix.report.domains import domain_rows
-from gemix.report.terminal import print_domains, rows_of_csv
+from gemix.report.terminal import print_domains, rows_of_table
 from gemix.report.text import plain
 
 
@@ -34,7 +34,7 @@ def test_the_table_has_a_line_a_domain_largest_first(run):
 
 
 def test_a_table_of_labels_alone_has_no_columns_of_the_teacher(run, capsys):
-    print_domains(rows_of_csv(run / "domains.csv"))
+    print_domains(rows_of_table(run / "domains.csv"))
     out = capsys.readouterr().out
     assert len(out.rstrip().splitlines()) == 5
     assert "κ" not in out

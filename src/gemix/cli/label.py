@@ -69,7 +69,7 @@ def label(
     from gemix.labels import Launcher, Reading, find_rank, in_a_world, label_corpus
     from gemix.labels.stats import remarks
     from gemix.labels.totals import describe_damage
-    from gemix.report.terminal import print_domains, rows_of_csv
+    from gemix.report.terminal import print_domains, rows_of_table
     from gemix.student.names import read_names
 
     settings = resolve(flags(locals()), config)
@@ -106,7 +106,7 @@ def label(
     for remark in remarks(result.totals, student, names):
         say(remark)
     with local_copy(path) as table:
-        print_domains(rows_of_csv(table))
+        print_domains(rows_of_table(table))
 
 
 app = typer.Typer()

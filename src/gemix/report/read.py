@@ -1,6 +1,5 @@
 """What the report and `gemix show` read of a run folder, checked for belonging together."""
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from gemix.mix.partition import read_partition
 from gemix.run.folder import RunFolder
 from gemix.run.ledger import Ledger
 from gemix.run.settings import RunConfig, resolve
@@ -92,16 +92,17 @@ def counts(run: Path) -> Counts:
     if has_labels(run):
         path = RunFolder(run).domains
         try:
-            with open(path, encoding="utf-8", newline="") as file:
-                rows = [(int(row["documents"]), int(row["tokens"])) for row in csv.DictReader(file)]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            table = read_partition(path)
+        except (OSError, ValueError) as error:
             raise GemixError(f"cannot read {path}: {error}") from error
-        if len(rows) != len(domains):
-            raise GemixError(f"{path} has {len(rows)} domains, taxonomy.json {len(domains)}: run `gemix run` again")
-    else:
-        rows = [(domain.documents, domain.tokens) for domain in domains]
-    documents, tokens = np.array(rows, dtype=np.int64).T
-    return Counts(documents, tokens, has_labels(run))
+        if len(table.keys) != len(domains) or table.documents is None:
+            counted = "" if table.documents is not None else " and counts no documents"
+            raise GemixError(
+                f"{path} has {len(table.keys)} domains{counted}, the run {len(domains)}: `gemix run` again"
+            )
+        return Counts(table.documents, table.tokens, True)
+    documents, tokens = np.array([(domain.documents, domain.tokens) for domain in domains], dtype=np.int64).T
+    return Counts(documents, tokens, False)
 
 
 def evaluation(run: Path) -> Evaluation | None:

@@ -1,15 +1,16 @@
 """The domains in the terminal: the table, and one domain with its documents."""
 
-import csv
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gemix.mix.partition import read_partition
 from gemix.report import read
 from gemix.report.domains import DomainRow, domain_rows
 from gemix.report.text import plain
@@ -84,23 +85,22 @@ def print_domain(run: Path, wanted: str) -> None:
         console.print(Text(f"{rank}. {plain(shown.id, 80)}: {plain(shown.excerpt)}"))
 
 
-def rows_of_csv(path: Path) -> list[DomainRow]:
+def rows_of_table(path: Path) -> list[DomainRow]:
     """Return the rows of a domains.csv that stands alone; shares count documents."""
-    with open(path, encoding="utf-8", newline="") as file:
-        lines = list(csv.DictReader(file))
-    documents = sum(int(line["documents"]) for line in lines) or 1
-    tokens = sum(int(line["tokens"]) for line in lines) or 1
+    table = read_partition(path)
+    documents = np.zeros(len(table.keys), np.int64) if table.documents is None else table.documents
+    shares = documents / max(int(documents.sum()), 1)
     return [
         DomainRow(
-            id=int(line["domain"]),
-            name=plain(line["name"], 80),
-            documents=int(line["documents"]),
-            tokens=int(line["tokens"]),
-            share=int(line["documents"]) / documents,
-            token_share=int(line["tokens"]) / tokens,
-            to_uniform=int(line["documents"]) / documents * len(lines),
+            id=k,
+            name=plain(name, 80),
+            documents=int(documents[k]),
+            tokens=int(table.tokens[k]),
+            share=float(shares[k]),
+            token_share=float(table.shares[k]),
+            to_uniform=float(shares[k]) * len(table.keys),
         )
-        for line in lines
+        for k, name in enumerate(table.names)
     ]
 
 
