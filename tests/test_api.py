@@ -49,6 +49,13 @@ def test_what_is_offered_is_described_and_typed(module: str) -> None:
             assert thing.__doc__, name
 
 
+@pytest.mark.parametrize("module", MODULES)
+def test_no_name_is_hidden_by_the_file_of_the_same_name(module: str) -> None:
+    found = import_module(module)
+    files = {path.stem for path in Path(found.__file__ or "").parent.glob("*.py")}
+    assert not {name for name in set(found.__all__) & files if not inspect.ismodule(getattr(found, name))}
+
+
 def test_a_name_that_is_not_offered_is_refused() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         import_module("gemix.corpus").nonsense  # noqa: B018

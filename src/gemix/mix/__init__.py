@@ -13,7 +13,6 @@ _FILES: Final = {
     "decide": "verdict",
     "make_mixture": "result",
     "read_partition": "partition",
-    "read_runs": "read_runs",
     "surrogate": "surrogates",
     "write_partition": "partition",
 }
@@ -26,7 +25,6 @@ __all__ = [
     "decide",
     "make_mixture",
     "read_partition",
-    "read_runs",
     "surrogate",
     "write_partition",
 ]
