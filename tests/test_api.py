@@ -1,5 +1,6 @@
 """The public Python API is what docs/api.md lists: page and code are compared."""
 
+import ast
 import inspect
 import re
 from importlib import import_module
@@ -45,6 +46,8 @@ def test_what_is_offered_is_described_and_typed(module: str) -> None:
             parameters = inspect.signature(thing).parameters.values()
             untyped = [p.name for p in parameters if p.annotation is inspect.Parameter.empty]
             assert not untyped, f"{module}.{name} has no types for {untyped}"
+            returned = inspect.signature(thing).return_annotation
+            assert returned is not inspect.Signature.empty, f"{module}.{name} does not say what it returns"
         elif inspect.isclass(thing):
             assert thing.__doc__, name
 
@@ -54,6 +57,25 @@ def test_no_name_is_hidden_by_the_file_of_the_same_name(module: str) -> None:
     found = import_module(module)
     files = {path.stem for path in Path(found.__file__ or "").parent.glob("*.py")}
     assert not {name for name in set(found.__all__) & files if not inspect.ismodule(getattr(found, name))}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_names_that_load_on_demand_have_their_types(module: str) -> None:
+    """A type checker sees what is imported for it; `__getattr__` alone would make every name Any."""
+    found = import_module(module)
+    if not hasattr(found, "__getattr__"):
+        return
+    tree = ast.parse(Path(found.__file__ or "").read_text())
+    blocks = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    typed = {
+        alias.name
+        for block in blocks
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert typed == set(found.__all__)
+    assert set(found._FILES) == set(found.__all__)
 
 
 def test_a_name_that_is_not_offered_is_refused() -> None:

@@ -1,5 +1,6 @@
 """Labels on every document: one shard -> one sidecar, and the launchers of that."""
 
+from gemix.labels.labelled import LabelledCorpus, open_labels
 from gemix.labels.launch import LabelResult, label_corpus
 from gemix.labels.reading import Reading
 from gemix.labels.shard import label_shard
@@ -9,6 +10,7 @@ from gemix.runtime.ranks import Rank, find_rank, in_a_world
 
 __all__ = [
     "LabelResult",
+    "LabelledCorpus",
     "Launcher",
     "Rank",
     "Reading",
@@ -16,5 +18,6 @@ __all__ = [
     "in_a_world",
     "label_corpus",
     "label_shard",
+    "open_labels",
     "write_domains",
 ]

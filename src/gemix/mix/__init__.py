@@ -1,8 +1,16 @@
 """The table of domains, mixtures over them, and what decides between mixtures."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gemix.runtime.lazy import offered
+
+if TYPE_CHECKING:
+    from gemix.mix.mixture import DomainWeight, Mixture
+    from gemix.mix.partition import Partition, read_partition, write_partition
+    from gemix.mix.result import make_mixture
+    from gemix.mix.surrogates import surrogate
+    from gemix.mix.tables import RunTable
+    from gemix.mix.verdict import Decision, decide
 
 _FILES: Final = {
     "Decision": "verdict",

@@ -1,8 +1,15 @@
 """Small language models that tell what a mixture is worth before the real training."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gemix.runtime.lazy import offered
+
+if TYPE_CHECKING:
+    from gemix.proxy.dataset import ProxyData, read_data
+    from gemix.proxy.factory import Kind, make_proxy
+    from gemix.proxy.interface import Proxy
+    from gemix.proxy.prepare import PrepareSettings, prepare_data
+    from gemix.proxy.swarm import Swarm
 
 _FILES: Final = {
     "Kind": "factory",

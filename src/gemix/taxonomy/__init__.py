@@ -1,17 +1,35 @@
 """From clusters to a taxonomy: influence scores, representatives, keywords, names and a tree."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
+
+from gemix.runtime.lazy import offered
 
 if TYPE_CHECKING:
     from gemix.taxonomy.build import build_taxonomy
     from gemix.taxonomy.cache import AnswerCache
+    from gemix.taxonomy.edits import named_taxonomy
     from gemix.taxonomy.gis import influence_scores
     from gemix.taxonomy.llm import ChatModel
     from gemix.taxonomy.model import Domain, Node, Representative, Taxonomy, Tree, load_taxonomy
     from gemix.taxonomy.namer import LLMNamer
     from gemix.taxonomy.tree import cut
 
+# Who reads a taxonomy needs nothing of what makes one.
+_FILES: Final = {
+    "AnswerCache": "cache",
+    "ChatModel": "llm",
+    "Domain": "model",
+    "LLMNamer": "namer",
+    "Node": "model",
+    "Representative": "model",
+    "Taxonomy": "model",
+    "Tree": "model",
+    "build_taxonomy": "build",
+    "cut": "tree",
+    "influence_scores": "gis",
+    "load_taxonomy": "model",
+    "named_taxonomy": "edits",
+}
 __all__ = [
     "AnswerCache",
     "ChatModel",
@@ -25,19 +43,6 @@ __all__ = [
     "cut",
     "influence_scores",
     "load_taxonomy",
+    "named_taxonomy",
 ]
-_FILES: Final = {
-    "AnswerCache": "cache",
-    "ChatModel": "llm",
-    "LLMNamer": "namer",
-    "build_taxonomy": "build",
-    "cut": "tree",
-    "influence_scores": "gis",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Load the file of a name on first use: who reads a taxonomy needs nothing of what makes one."""
-    if name not in __all__:
-        raise AttributeError(f"module 'gemix.taxonomy' has no attribute {name!r}")
-    return getattr(import_module(f"gemix.taxonomy.{_FILES.get(name, 'model')}"), name)
+__getattr__ = offered(__name__, _FILES, "train")

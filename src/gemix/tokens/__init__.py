@@ -1,8 +1,12 @@
 """The tokenizer and the counting of tokens."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gemix.runtime.lazy import offered
+
+if TYPE_CHECKING:
+    from gemix.tokens.counter import TokenCounter, token_counter
+    from gemix.tokens.tokenizer import load_tokenizer, train_tokenizer
 
 _FILES: Final = {
     "TokenCounter": "counter",
