@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemix.runtime.compiled import inlined, loop
+from gemix.sphere.kernel_types import Bounds, Chunk, Moved, Near, Sums
 
 
 def index_type(n_clusters: int) -> Any:
@@ -24,35 +25,33 @@ def reach(n_clusters: int, dtype: np.dtype[Any]) -> float:
 
 
 @loop
-def sum_rows(  # arrays one by one: numba has no structs of them here
-    products: NDArray[Any], x: NDArray[Any], inverse: NDArray[Any], weights: NDArray[np.float64], shift: NDArray[Any],
-    starts: NDArray[np.int64], listed: NDArray[np.unsignedinteger[Any]], reach: float, masses: NDArray[np.float64],
-    sums: NDArray[Any], found_starts: NDArray[np.int64], found: NDArray[np.unsignedinteger[Any]],
-    found_scores: NDArray[Any],
-) -> tuple[float, int]:  # fmt: skip
+def sum_rows(
+    products: NDArray[Any], chunk: Chunk, shift: NDArray[Any], lists: Near, reach: float, total: Sums
+) -> tuple[float, int]:
     """Assign rows by softmax(scores), scores_ik = inverse_i products_ik + shift_k, and add up.
 
     Args:
         products: x_i . v_k, (m, K); overwritten.
-        x: (m, d).
-        inverse: 1 / |x_i|, (m,).
-        weights: (m,).
+        chunk: the rows.
         shift: (K,).
-        starts: (m + 1,); row i has the components listed[starts[i] : starts[i + 1]] near it, or none listed.
-        listed: component numbers: where there are some, nothing else is within reach.
+        lists: where a row has some listed, nothing else is within reach of it.
         reach: T.
-        masses: gains sum_i w_i g_ik, (K,).
-        sums: gains sum_i w_i g_ik x_i / |x_i|, (K, d).
-        found_starts: gets where a row's components within reach start in `found`, (m + 1,), if these are wanted; then
-            nothing is added up.
-        found: gets their numbers, (m K,); without entries they are not wanted.
-        found_scores: gets their scores, likewise.
+        total: what is added to.
 
     Returns:
         sum_i w_i logsumexp_k s_ik, and how many assignments were within reach.
 
     """
     m, k = products.shape
+    x, inverse, weights = chunk.x, chunk.inverse, chunk.weights
+    starts, listed = lists.starts, lists.components
+    masses, sums, found_starts, found, found_scores = (
+        total.masses,
+        total.sums,
+        total.starts,
+        total.components,
+        total.scores,
+    )
     near = np.empty(k, np.int64)
     log_sum, entries = 0.0, 0
     for i in range(m):
@@ -118,50 +117,45 @@ def _add(  # arrays one by one: numba has no structs of them here
 
 
 @loop
-def sum_near_rows(  # arrays one by one: numba has no structs of them here
-    x: NDArray[Any], inverse: NDArray[Any], weights: NDArray[np.float64], directions: NDArray[Any], shift: NDArray[Any],
-    starts: NDArray[np.int64], near: NDArray[np.unsignedinteger[Any]], gaps: NDArray[np.uint8], tops: NDArray[Any],
-    risen: NDArray[Any], fall: float, restless: NDArray[np.int64], is_restless: NDArray[np.bool_],
-    some: NDArray[Any], products: NDArray[Any], slack: NDArray[Any], far: float, limit: int,
-    new_starts: NDArray[np.int64], new_near: NDArray[np.unsignedinteger[Any]], new_gaps: NDArray[np.uint8],
-    reach: float, masses: NDArray[np.float64], sums: NDArray[Any], found_starts: NDArray[np.int64],
-    found: NDArray[np.unsignedinteger[Any]], found_scores: NDArray[Any],
-) -> tuple[float, int]:  # fmt: skip
+def sum_near_rows(  # one loop over rows, whose parts share a dozen locals: numba would pass each
+    chunk: Chunk,
+    directions: NDArray[Any],
+    shift: NDArray[Any],
+    lists: Near,
+    moved: Moved,
+    bounds: Bounds,
+    mended: Near,
+    total: Sums,
+) -> tuple[float, int]:
     """Do what `sum_rows` does, asking for each row only the components that can be within reach, and mend the lists.
 
     Args:
-        x: see `sum_rows`.
-        inverse: see `sum_rows`.
-        weights: see `sum_rows`.
+        chunk: the rows.
         directions: v, (K, d).
-        shift: see `sum_rows`.
-        starts: row i has the components near[starts[i] : starts[i + 1]] listed; none means that all are to be asked.
-        near: component numbers.
-        gaps: how far at least the scores of the listed were below the row's largest.
-        tops: largest score of each row when all its components were last asked, (m,); brought up to date.
-        risen: how far a component's scores may have risen since it was listed, (K,).
-        fall: if a row's largest score is lower than then by more, all components are asked.
-        restless: components to be asked for every row, (r,).
-        is_restless: whether a component is among them, (K,).
-        some: their v_k, (r, d).
-        products: x_i . v_k for these, (m, r); or (0, r), and they are computed here, which is quicker for a few.
-        slack: how much more than `risen` says a component's scores may yet rise, (K,); 0 for the restless.
-        far: components whose scores are no further below a row's largest are listed.
-        limit: a row with more has none listed.
-        new_starts: gets the new lists, (m + 1,).
-        new_near: gets their component numbers, (m limit,); what lies beyond new_starts[m] has no meaning.
-        new_gaps: gets their gaps, likewise.
-        reach: see `sum_rows`.
-        masses: see `sum_rows`.
-        sums: see `sum_rows`.
-        found_starts: see `sum_rows`.
-        found: see `sum_rows`.
-        found_scores: see `sum_rows`.
+        shift: (K,).
+        lists: what is near, as far as known; its tops are brought up to date.
+        moved: how components moved since.
+        bounds: what is near.
+        mended: gets the new lists; has the tops of `lists`.
+        total: what is added to.
 
     Returns:
         sum_i w_i logsumexp_k s_ik, and for how many rows all components were asked.
 
     """
+    x, inverse, weights = chunk.x, chunk.inverse, chunk.weights
+    starts, near, gaps, tops = lists.starts, lists.components, lists.gaps, lists.tops
+    new_starts, new_near, new_gaps = mended.starts, mended.components, mended.gaps
+    risen, slack, restless, is_restless = moved.risen, moved.slack, moved.restless, moved.is_restless
+    some, products = moved.directions, moved.products
+    reach, far, fall, limit = bounds.reach, bounds.far, bounds.fall, bounds.limit
+    masses, sums, found_starts, found, found_scores = (
+        total.masses,
+        total.sums,
+        total.starts,
+        total.components,
+        total.scores,
+    )
     k = len(directions)
     scores = np.empty(k, x.dtype)
     asked, chosen = np.empty(k, np.int64), np.empty(k, np.int64)
@@ -310,10 +304,9 @@ def _nearest_first(near: NDArray[np.unsignedinteger[Any]], gaps: NDArray[np.uint
 
 
 @loop
-def list_near(  # arrays one by one: numba has no structs of them here
-    products: NDArray[Any], inverse: NDArray[Any], shift: NDArray[Any], far: float, limit: int,
-    tops: NDArray[Any], starts: NDArray[np.int64], near: NDArray[np.unsignedinteger[Any]], gaps: NDArray[np.uint8],
-) -> None:  # fmt: skip
+def list_near(
+    products: NDArray[Any], inverse: NDArray[Any], shift: NDArray[Any], far: float, limit: int, lists: Near
+) -> None:
     """List the components whose scores, inverse_i products_ik + shift_k, are not far below a row's largest.
 
     Args:
@@ -322,12 +315,10 @@ def list_near(  # arrays one by one: numba has no structs of them here
         shift: (K,).
         far: how far, less than 256.
         limit: a row with more has none listed.
-        tops: gets the largest, (m,).
-        starts: gets where the lists start in `near`, (m + 1,).
-        near: gets the component numbers, (m limit,); what lies beyond starts[m] has no meaning.
-        gaps: gets how far below they are, in whole nats rounded down, likewise.
+        lists: gets them.
 
     """
+    starts, near, gaps, tops = lists.starts, lists.components, lists.gaps, lists.tops
     m, k = products.shape
     found, found_gaps = np.empty(k, np.int64), np.empty(k, products.dtype)
     starts[0] = 0

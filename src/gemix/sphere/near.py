@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from gemix.sphere import kernels
 from gemix.sphere.chunks import in_order, one_blas_thread
+from gemix.sphere.kernel_types import Bounds, Chunk, Moved, Near, Sums
 from gemix.sphere.scores import SPREAD, Listed, Part
 
 if TYPE_CHECKING:
@@ -58,14 +59,14 @@ class _Lists(NamedTuple):
         margin: in nats.
         directions: v_k when component k was last asked for every row, (K, d).
         shift: its shift then, (K,).
-        chunks: by a chunk's first row: starts, near, gaps and tops (see `kernels.sum_near_rows`).
+        chunks: by a chunk's first row.
 
     """
 
     margin: float
     directions: Floats
     shift: Floats
-    chunks: dict[int, tuple[NDArray[np.int64], NDArray[np.unsignedinteger[Any]], NDArray[np.uint8], NDArray[Any]]]
+    chunks: dict[int, Near]
 
 
 class NearPasses:
@@ -139,16 +140,14 @@ class NearPasses:
         total = _Total(k, rows.d)
 
         def part(chunk: slice, masses: Floats, sums: NDArray[Any]) -> tuple[float, int]:
-            x, inverse = rows.block(chunk), rows.inverse_norms[chunk]
-            products = x @ v.T
-            starts, near = np.zeros(len(x) + 1, np.int64), np.empty(len(x) * limit, kernels.index_type(k))
+            some = _chunk(rows, chunk)
+            products = some.x @ v.T
+            near = _room(len(some.x), limit, k, np.empty(len(some.x), rows.dtype))
             if self._lists:
-                tops, gaps = np.empty(len(x), rows.dtype), np.empty(len(near), np.uint8)
-                kernels.list_near(products, inverse, c, reach + margin, limit, tops, starts, near, gaps)
-                self._lists.chunks[chunk.start] = starts, near[: starts[-1]].copy(), gaps[: starts[-1]].copy(), tops
-            weights = rows.weights[chunk] * rows.n
-            room = self._room(len(x), k, rows.dtype)
-            found = kernels.sum_rows(products, x, inverse, weights, c, starts, near, reach, masses, sums, *room)
+                kernels.list_near(products, some.inverse, c, reach + margin, limit, near)
+                self._lists.chunks[chunk.start] = _trimmed(near)
+            room = self._room(len(some.x), k, rows.dtype)
+            found = kernels.sum_rows(products, some, c, near, reach, Sums(masses, sums, *room))
             self._note(chunk, *room)
             return found
 
@@ -171,8 +170,10 @@ class NearPasses:
         assert lists
         v, c = directions.astype(rows.dtype), shift.astype(rows.dtype)
         restless = np.flatnonzero(is_restless)
-        some = v[restless]
-        reach, limit = self._reach(k, rows.dtype), _limit(k)
+        restless_v = v[restless]
+        limit = _limit(k)
+        reach = self._reach(k, rows.dtype)
+        bounds = Bounds(reach, reach + lists.margin, _FALL * lists.margin, limit)
         mended = _Lists(
             lists.margin,
             np.where(is_restless[:, None], directions, lists.directions),
@@ -183,24 +184,34 @@ class NearPasses:
         many, nothing = len(restless) > _FEW, np.empty((0, len(restless)), rows.dtype)
 
         def part(chunk: slice, masses: Floats, sums: NDArray[Any]) -> tuple[float, int]:
-            x, inverse = rows.block(chunk), rows.inverse_norms[chunk]
-            starts, near, gaps, tops = lists.chunks[chunk.start]
-            new_starts, new_near = np.empty_like(starts), np.empty(len(x) * limit, near.dtype)
-            new_gaps = np.empty(len(new_near), np.uint8)
-            room = self._room(len(x), k, rows.dtype)
-            found = kernels.sum_near_rows(
-                x, inverse, rows.weights[chunk] * rows.n, v, c, starts, near, gaps, tops, risen, _FALL * lists.margin,
-                restless, is_restless, some, x @ some.T if many else nothing, slack, reach + lists.margin, limit,
-                new_starts, new_near, new_gaps, reach, masses, sums, *room,
-            )  # fmt: skip
+            some, near = _chunk(rows, chunk), lists.chunks[chunk.start]
+            products = some.x @ restless_v.T if many else nothing
+            moved = Moved(risen, slack, restless, is_restless, restless_v, products)
+            new = _room(len(some.x), limit, k, near.tops)
+            room = self._room(len(some.x), k, rows.dtype)
+            found = kernels.sum_near_rows(some, v, c, near, moved, bounds, new, Sums(masses, sums, *room))
             self._note(chunk, *room)
-            end = new_starts[-1]
-            mended.chunks[chunk.start] = new_starts, new_near[:end].copy(), new_gaps[:end].copy(), tops
+            mended.chunks[chunk.start] = _trimmed(new)
             return found
 
         total.add_all(part, rows)
         self._lists = mended if total.count <= _MAX_FULL * rows.n else None
         return total
+
+
+def _chunk(rows: "Rows", chunk: slice) -> Chunk:
+    return Chunk(rows.block(chunk), rows.inverse_norms[chunk], rows.weights[chunk] * rows.n)
+
+
+def _room(rows: int, limit: int, k: int, tops: NDArray[Any]) -> Near:
+    """Return where lists of at most `limit` of K components a row are written down."""
+    size = rows * limit
+    return Near(np.zeros(rows + 1, np.int64), np.empty(size, kernels.index_type(k)), np.empty(size, np.uint8), tops)
+
+
+def _trimmed(near: Near) -> Near:
+    end = near.starts[-1]
+    return near._replace(components=near.components[:end].copy(), gaps=near.gaps[:end].copy())
 
 
 def _margin(rows: "Rows", directions: NDArray[Any], shift: NDArray[Any], reach: float) -> float:
