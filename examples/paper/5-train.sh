@@ -9,7 +9,7 @@ fi
 for strategy in $STRATEGIES; do
     mixture="$OUT/mixtures/$strategy.json" model="$OUT/models/$strategy"
     if [ "$TRAINER" = gemix ]; then
-        gemix proxy train --data "$OUT/tokens" --mixture "$mixture" --preset "$PRESET" --budget-tokens "$BUDGET" --out "$model"
+        gemix proxy train --token-data "$OUT/tokens" --mixture "$mixture" --preset "$PRESET" --proxy-tokens "$BUDGET" --out "$model"
         continue
     fi
     gemix export "$mixture" --to litgpt --paths "$OUT/litdata/paths.json" --out "$OUT/litgpt/$strategy/mixture.py"

@@ -120,7 +120,7 @@ def test_each_step_reads_what_an_earlier_one_wrote(commands):
     assert option(prepare, "--labels") == f"{option(run, '--out')}/labels"
     for strategy in ("regmix", "doremi", "perf"):
         (mix,) = by_name[f"gemix mix {strategy}"]
-        assert option(mix, "--run") == option(prepare, "--out")
+        assert option(mix, "--token-data") == option(prepare, "--out")
         assert mix[2] == f"{option(run, '--out')}/domains.csv"
     mixtures = [option(line, "--out") for name, lines in by_name.items() if " mix " in name for line in lines]
     assert [arguments[1] for arguments in by_name["gemix export"]] == mixtures
@@ -177,9 +177,9 @@ def test_dry_runs_say_what_would_be_done_and_write_nothing(commands, stand_ins):
     assert sorted(stand_ins.rglob("*")) == before
     assert "1 input files" in said["run"]
     assert "balance: 5000.0" in said["run"]
-    assert "578 runs of 1,000,000,000 tokens" in said["mix regmix"]
-    assert "25 runs of 1,200,000,000 tokens" in said["mix perf"]
-    assert "2 runs of 5,600,000,000 tokens" in said["mix doremi"]
+    assert "591 runs of 1,000,000,000 tokens" in said["mix regmix"]
+    assert "75 runs of 1,200,000,000 tokens" in said["mix perf"]
+    assert "17 runs of 5,600,000,000 tokens" in said["mix doremi"]
     assert "winogrande: Logic & linguistics, 5-shot" in done.output
 
 

@@ -46,7 +46,7 @@ def test_the_bound_holds_however_errors_go_together(targets, seed, kind):
         assert found == pytest.approx(bound, rel=0.03)  # reached when all errors are the same
 
 
-def test_regmix_writes_what_it_minimised(tmp_path, monkeypatch):
+def test_regmix_writes_a_surrogate_of_the_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     w = np.random.default_rng(0).dirichlet(np.ones(3), 40)
     Path("domains.csv").write_text("domain,tokens,cap\nweb,500,0.8\ncode,300,1\nmath,200,1\n")
@@ -54,7 +54,7 @@ def test_regmix_writes_what_it_minimised(tmp_path, monkeypatch):
     Path("ratios.csv").write_text("run,web,code,math\n" + "\n".join(rows) + "\n")
     losses = [f"{i},{y!r}" for i, y in enumerate((w @ [1.0, 2.0, 4.0]).tolist())]
     Path("metrics.csv").write_text("run,loss\n" + "\n".join(losses) + "\n")
-    runs = ["--mixtures", "ratios.csv", "--metrics", "metrics.csv", "--target", "loss", "--samples", "500"]
+    runs = ["--mixtures", "ratios.csv", "--metrics", "metrics.csv", "--target", "loss"]
     command = ["regmix", "domains.csv", *runs, "--surrogate", "linear", "--out", "out/small.json"]
     result = CliRunner().invoke(app, command, catch_exceptions=False)
     assert result.exit_code == 0, result.output
@@ -65,9 +65,9 @@ def test_regmix_writes_what_it_minimised(tmp_path, monkeypatch):
     content = surrogate_json.parse(path.read_bytes())
     assert content.domains == ["web", "code", "math"]
     assert content.cap == [0.8, 1.0, 1.0]
-    value, std = content.to_objective().predict(np.array([[entry["weight"] for entry in made["domains"]]]))
-    assert value[0] == pytest.approx(made["surrogate"]["predicted"])
-    assert std[0] == pytest.approx(made["surrogate"]["predicted_std"])
+    weights = np.array([entry["weight"] for entry in made["domains"]])
+    value, _ = content.to_objective().predict(weights[None])
+    assert value[0] == pytest.approx(weights @ [1.0, 2.0, 4.0], abs=0.01)
     before = path.read_bytes()
     CliRunner().invoke(app, command, catch_exceptions=False)
     assert path.read_bytes() == before

@@ -16,7 +16,7 @@ from gemix.cli.app import app
 from gemix.cli.proxy_common import local_device
 from gemix.mix.mixture import Mixture
 from gemix.mix.read_runs import read_runs
-from gemix.mix.strategies.doremi import doremi_replay
+from gemix.mix.strategies.doremi import bounded_step, doremi_replay
 from gemix.proxy.dataset import read_data
 from gemix.proxy.ngram import NgramProxy
 from gemix.runtime.ranks import Rank
@@ -59,7 +59,18 @@ def tokens() -> int:
 
 
 def test_run_trains_every_mixture_once(gemix):
-    call = ["proxy", "run", "--data", "proxy", "--mixtures", "mixtures.csv", "--out", "swarm", "--budget-tokens", "2e4"]
+    call = [
+        "proxy",
+        "run",
+        "--token-data",
+        "proxy",
+        "--mixtures",
+        "mixtures.csv",
+        "--out",
+        "swarm",
+        "--proxy-tokens",
+        "2e4",
+    ]
     said = gemix(*call, "--dry-run")
     assert "6 runs of 20,000 tokens each, 120,000 in all: ngram of order 3" in said
     assert "0 of 6 runs are there" in said
@@ -77,7 +88,7 @@ def test_run_trains_every_mixture_once(gemix):
 
 
 def test_ranks_from_flags_and_environment(gemix, monkeypatch):
-    call = ["proxy", "run", "--data", "proxy", "--mixtures", "mixtures.csv", "--out", "swarm"]
+    call = ["proxy", "run", "--token-data", "proxy", "--mixtures", "mixtures.csv", "--out", "swarm"]
     said = gemix(*call, "--rank", "1", "--world-size", "2")
     assert "rank 1 of 2: trained 3 runs now" in said
     assert "3 runs are left to other ranks" in said
@@ -104,11 +115,22 @@ def test_ranks_of_one_machine_take_gpus_in_turn():
 
 def test_train_writes_a_checkpoint_and_its_losses(gemix):
     gemix("mix", "temperature", "domains.csv", "-t", "3")
-    call = ["proxy", "train", "--data", "proxy", "--mixture", "mixture.json", "--out", "model", "--preset", "tiny"]
+    call = [
+        "proxy",
+        "train",
+        "--token-data",
+        "proxy",
+        "--mixture",
+        "mixture.json",
+        "--out",
+        "model",
+        "--preset",
+        "tiny",
+    ]
     assert "1 run of 6,000 tokens, 6,000 in all: transformer tiny" in gemix(
-        *call, "--budget-tokens", "6000", "--dry-run"
+        *call, "--proxy-tokens", "6000", "--dry-run"
     )
-    said = gemix(*call, "--budget-tokens", "6000")
+    said = gemix(*call, "--proxy-tokens", "6000")
     assert "bits per byte" in said
     from gemix.proxy.transformer.checkpoint import load_model
 
@@ -125,50 +147,61 @@ def test_train_writes_a_checkpoint_and_its_losses(gemix):
 
 
 def test_regmix_from_data_to_mixture(gemix):
-    call = ["mix", "regmix", "domains.csv", "--run", "proxy", "--runs", "14", "--held-out", "6", "--surrogate", "gp"]
-    call += ["--samples", "2000", "--top", "20", "--target", "law", "--max-epochs", "4", "--budget-tokens", "1e5"]
-    assert f"22 runs of {tokens():,} tokens each" in gemix(*call, "--dry-run")
+    call = ["mix", "regmix", "domains.csv", "--token-data", "proxy", "--runs", "40", "--check-runs", "6"]
+    call += ["--target", "law", "--max-epochs", "4", "--budget", "100k"]
+    assert f"70 runs of {tokens():,} tokens each" in gemix(*call, "--dry-run")  # 8 seeds of three mixtures among them
     assert not Path("swarm").exists()
     said = gemix(*call)
     assert "on 6 runs that were not fitted" in said
+    assert "and so much of the tokens of every domain" in said
+    assert "proxy epochs" in said
     found = mixture()
-    check, held_out = found.surrogate["check"], found.surrogate["held_out"]
     assert found.keys == NAMES[::-1]
     table = read_runs(Path("swarm/mixtures.csv"), Path("swarm/metrics.csv"), found.keys)
-    assert len(table.ids) == 22
-    rows = {name: i for i, name in enumerate(table.ids)}
-    (best,) = (name for name in table.ids if name.startswith("best-"))
-    assert table.W[rows[best]] == pytest.approx(found.weights)
-    assert check["true"] == table.metrics["law"][rows[best]]
-    assert check["natural"] == table.metrics["law"][rows["natural"]]
-    assert check["best_run"] == min(table.metrics["law"][rows[str(i + 1)]] for i in range(14))
-    assert check["beats_natural"] == (check["true"] < check["natural"])
-    assert held_out["runs"] == 6
-    # law are the texts of cooking and gardening: more of these must help, and did.
-    assert check["beats_natural"]
+    assert len(table.ids) == 46
+    assert found.provenance["check_runs"]["runs"] == 6
+    assert 0 < found.provenance["matched"] < 1
+    grounds = found.grounds
+    # law are the texts of cooking and gardening: more of these must help, and did, in fresh models too.
+    assert (grounds.verdict, grounds.grade) == ("better", "trained")
+    assert grounds.trained.seeds == 8
+    assert 0 < grounds.trained.gain.low < grounds.trained.natural - grounds.trained.mixture
     assert sum(entry.weight - entry.share for entry in found.domains if entry.domain in ("cooking", "gardening")) > 0
     assert np.all(found.weights <= 4 * np.array([entry.tokens for entry in found.domains]) / 1e5 + 1e-9)
     assert found.provenance["swarm"]["proxy"]["kind"] == "ngram"
+    assert "poem" in [effect.metric for effect in grounds.others]
     # Again, and nothing is trained; the fitted surrogates lie beside the mixture.
     assert "train:" not in gemix(*call, "--out", "again.json")
     assert Path("again.json").read_bytes() == Path("mixture.json").read_bytes()
     assert Path("mixture.surrogate.json").exists()
-    assert "design.runs: 14 there, 15 now" in gemix(*call[:6], "15", *call[7:], code=1)
+    assert "design.runs: 40 there, 41 now" in gemix(*call[:6], "41", *call[7:], code=1)
 
 
-def test_regmix_says_when_the_natural_mixture_is_better(gemix):
-    # The validation sets together are a sample of the corpus itself.
-    call = ["mix", "regmix", "domains.csv", "--run", "proxy", "--runs", "8", "--held-out", "0", "--surrogate", "linear"]
-    said = gemix(*call, "--samples", "500", "--top", "1")
-    check = mixture().surrogate["check"]
-    assert not check["beats_natural"]
-    assert check["true"] > check["natural"]
-    assert "warning: the chosen mixture does not beat the natural one" in said
+def test_regmix_without_a_budget_says_what_it_cannot_know(gemix):
+    # The validation sets together are a sample of the corpus itself: natural is all but the best.
+    call = ["mix", "regmix", "domains.csv", "--token-data", "proxy", "--runs", "12", "--check-runs", "0"]
+    said = gemix(*call)
+    assert "the proxies read whole pools (no --budget is given)" in said
+    assert "--no-match-repetition" in gemix(*call, "--no-match-repetition", "--budget", "100k")
+    found = mixture()
+    if found.grounds.verdict != "better":
+        assert found.weights == pytest.approx([entry.share for entry in found.domains])
 
 
 def test_active_regmix_stops_and_goes_on(gemix):
-    call = ["mix", "regmix", "domains.csv", "--run", "proxy", "--active", "--held-out", "0", "--surrogate", "gp"]
-    call += ["--samples", "500", "--top", "5", "--start", "12", "--batch", "6"]
+    call = [
+        "mix",
+        "regmix",
+        "domains.csv",
+        "--token-data",
+        "proxy",
+        "--active",
+        "--check-runs",
+        "0",
+        "--surrogate",
+        "gp",
+    ]
+    call += ["--start", "12", "--batch", "6"]
     call += ["--target", "law", "--target", "poem", "--objective", "worst"]
     said = gemix(*call, "--runs", "18")
     assert "12 runs: the next one is expected to improve by" in said
@@ -179,41 +212,45 @@ def test_active_regmix_stops_and_goes_on(gemix):
 
 
 def test_perf_from_data_to_mixture(gemix):
-    call = ["mix", "perf", "domains.csv", "--run", "proxy", "--target", "law", "--share", "0.2"]
-    assert f"5 runs of {tokens():,} tokens each" in gemix(*call, "--dry-run")
+    call = ["mix", "perf", "domains.csv", "--token-data", "proxy", "--target", "law", "--share", "0.2"]
+    assert f"15 runs of {tokens():,} tokens each" in gemix(*call, "--dry-run")
     gemix(*call)
     found = mixture()
+    assert found.grounds.verdict == "better"
     # law has the texts of cooking and gardening; poem those of finance and sailing.
     ratios = {entry.domain: entry.weight / entry.share for entry in found.domains}
-    assert min(ratios["cooking"], ratios["gardening"]) > max(ratios["finance"], ratios["sailing"])
-    assert found.provenance["gain"]["cooking"] > 0 > found.provenance["gain"]["finance"]
-    # The same from the tables that the swarm left.
-    runs = ["--mixtures", "probes/mixtures.csv", "--metrics", "probes/metrics.csv", "--baseline", "baseline"]
-    gemix("mix", "perf", "domains.csv", *runs, "--target", "law", "--out", "tables.json")
-    assert mixture("tables.json").weights == pytest.approx(found.weights, abs=1e-12)
+    gains = {effect.metric.removeprefix("more of "): effect for effect in found.grounds.others}
+    assert gains["cooking"].verdict == "better"
+    assert ratios["cooking"] > 1 > ratios["finance"]
+    for helpful in ("cooking", "gardening"):
+        for other in ("finance", "sailing"):
+            assert gains[helpful].change.value > gains[other].change.value
 
 
 def test_doremi_from_data_to_mixture_and_its_replay(gemix):
-    call = ["mix", "doremi", "domains.csv", "--run", "proxy", "--preset", "tiny", "--proxy-tokens", "6000"]
-    assert "at most 4 runs of 6,000 tokens each" in gemix(*call, "--rounds", "2", "--dry-run")
+    call = ["mix", "doremi", "domains.csv", "--token-data", "proxy", "--preset", "tiny", "--proxy-tokens", "6000"]
+    assert "at most 19 runs of 6,000 tokens each" in gemix(*call, "--rounds", "2", "--dry-run")
     said = gemix(*call, "--rounds", "2", "--plot-trajectory", "path.svg")
     found = mixture()
     assert "round 2: the largest change of a weight is" in said
     assert found.provenance["rounds"] == 2
     assert Path("path.svg").read_text().count("<path") > 4
-    weights = dict(zip(found.keys, found.weights, strict=True))
+    assert (found.grounds.grade, found.grounds.trained.seeds) == ("trained", 5)
+    wish = {entry.domain: entry.wish for entry in found.domains}
     # The record has the order of the data, domains.csv another one.
     steps = np.genfromtxt("doremi/excess-2.csv", delimiter=",", skip_header=1)[:, 1:]
-    average = doremi_replay(steps, np.ones(4)).average
-    assert [weights[name] for name in NAMES] == pytest.approx(average)
-    assert np.ptp(average) > 0.01
-    gemix("mix", "doremi", "domains.csv", "--excess", "doremi/excess-2.csv", "--out", "replay.json")
-    assert np.array_equal(mixture("replay.json").weights, found.weights)
+    average = doremi_replay(steps, np.ones(4), bounded_step(1.0, 4, len(steps))).average
+    assert [wish[name] for name in NAMES] == pytest.approx(average)
+    if found.grounds.verdict != "better":
+        assert found.weights == pytest.approx([entry.share for entry in found.domains])
+    replay = ["mix", "doremi", "domains.csv", "--excess", "doremi/excess-2.csv", "--out", "replay.json"]
+    gemix(*replay, "--eta", str(bounded_step(1.0, 4, len(steps))), "--take", "unproven")
+    assert mixture("replay.json").weights == pytest.approx([wish[name] for name in mixture("replay.json").keys])
 
 
 @pytest.mark.slow
 def test_a_killed_run_of_transformers_goes_on(gemix, folder):
-    call = ["proxy", "run", "--data", "proxy", "--mixtures", "mixtures.csv", *TINY, "--budget-tokens", "8000"]
+    call = ["proxy", "run", "--token-data", "proxy", "--mixtures", "mixtures.csv", *TINY, "--proxy-tokens", "8000"]
     gemix(*call, "--out", "whole")
     command = [sys.executable, "-m", "gemix", *call, "--out", "killed"]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
@@ -231,36 +268,41 @@ def test_a_killed_run_of_transformers_goes_on(gemix, folder):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["proxy", "run", "--data", "none", "--mixtures", "mixtures.csv", "--out", "s"], "cannot read none/data.json"),
-        (["proxy", "run", "--data", "proxy", "--mixtures", "none.csv", "--out", "s"], "none.csv: No such file"),
-        (["proxy", "run", "--data", "proxy", "--mixtures", "domains.csv", "--out", "s"], "no column of ids"),
         (
-            ["proxy", "run", "--data", "proxy", "--mixtures", "mixtures.csv", "--out", "s", "--proxy", "gpt"],
+            ["proxy", "run", "--token-data", "none", "--mixtures", "mixtures.csv", "--out", "s"],
+            "cannot read none/data.json",
+        ),
+        (["proxy", "run", "--token-data", "proxy", "--mixtures", "none.csv", "--out", "s"], "none.csv: No such file"),
+        (["proxy", "run", "--token-data", "proxy", "--mixtures", "domains.csv", "--out", "s"], "no column of ids"),
+        (
+            ["proxy", "run", "--token-data", "proxy", "--mixtures", "mixtures.csv", "--out", "s", "--proxy", "gpt"],
             "no proxy is",
         ),
         (
-            ["proxy", "run", "--data", "proxy", "--mixtures", "mixtures.csv", "--out", "s", *TINY[:3], "9b"],
+            ["proxy", "run", "--token-data", "proxy", "--mixtures", "mixtures.csv", "--out", "s", *TINY[:3], "9b"],
             "called '9b'",
         ),
         (
-            ["proxy", "run", "--data", "proxy", "--mixtures", "mixtures.csv", "--out", "s", "--budget-tokens", "0"],
-            "at least one token, not 0",
-        ),
-        (
-            ["proxy", "run", "--data", "proxy", "--mixtures", "mixtures.csv", "--out", "s", "--world-size", "2"],
+            ["proxy", "run", "--token-data", "proxy", "--mixtures", "mixtures.csv", "--out", "s", "--world-size", "2"],
             "--world-size needs --rank",
         ),
-        (["proxy", "train", "--data", "proxy", "--mixture", "mixtures.csv", "--out", "m"], "holds 6 mixtures"),
-        (["mix", "regmix", "domains.csv", "--target", "law"], "give the runs as --mixtures and --metrics, or --run"),
-        (["mix", "regmix", "domains.csv"], "--target is missing"),
-        (["mix", "regmix", "domains.csv", "--run", "proxy", "--metrics", "x.csv"], "leave out --mixtures"),
-        (["mix", "regmix", "domains.csv", "--run", "proxy", "--active", "--start", "99"], "99 runs to start with"),
-        (["mix", "perf", "domains.csv", "--target", "law"], "--baseline is missing"),
-        (["mix", "perf", "domains.csv", "--run", "proxy", "--target", "law", "--share", "2"], "between 0 and 1"),
-        (["mix", "perf", "domains.csv", "--run", "proxy", "--target", "law", "--baseline", "b"], "leave out"),
-        (["mix", "doremi", "domains.csv"], "give --excess, the record of a training, or --run"),
-        (["mix", "doremi", "domains.csv", "--run", "proxy", "--start", "natural"], "from uniform weights"),
-        (["mix", "doremi", "domains.csv", "--run", "proxy", "--preset", "9b", "--dry-run"], "called '9b'"),
+        (["proxy", "train", "--token-data", "proxy", "--mixture", "mixtures.csv", "--out", "m"], "holds 6 mixtures"),
+        (
+            ["mix", "regmix", "domains.csv", "--target", "law"],
+            "give the runs as --mixtures and --metrics, or --token-data",
+        ),
+        (["mix", "regmix", "domains.csv", "--mixtures", "mixtures.csv"], "a target is missing"),
+        (["mix", "regmix", "domains.csv", "--token-data", "proxy", "--metrics", "x.csv"], "leave out --mixtures"),
+        (
+            ["mix", "regmix", "domains.csv", "--token-data", "proxy", "--active", "--start", "99"],
+            "99 runs to start with",
+        ),
+        (["mix", "perf", "domains.csv", "--target", "law", "--mixtures", "mixtures.csv"], "--baseline is missing"),
+        (["mix", "perf", "domains.csv", "--token-data", "proxy", "--target", "law", "--share", "2"], "between 0 and 1"),
+        (["mix", "perf", "domains.csv", "--token-data", "proxy", "--target", "law", "--baseline", "b"], "leave out"),
+        (["mix", "doremi", "domains.csv"], "give --excess, the record of a training, or --token-data"),
+        (["mix", "doremi", "domains.csv", "--token-data", "proxy", "--start", "natural"], "from uniform weights"),
+        (["mix", "doremi", "domains.csv", "--token-data", "proxy", "--preset", "9b", "--dry-run"], "called '9b'"),
     ],
 )
 def test_faults_are_messages(gemix, arguments, message):
@@ -272,10 +314,10 @@ def test_faults_are_messages(gemix, arguments, message):
 def test_other_domains_are_named(gemix):
     Path("other.csv").write_text("domain,tokens\ncooking,10\nfinance,10\ngardening,10\nfishing,10\n")
     for strategy in (["regmix"], ["perf", "--target", "law"], ["doremi"]):
-        said = gemix("mix", strategy[0], "other.csv", "--run", "proxy", *strategy[1:], code=1)
+        said = gemix("mix", strategy[0], "other.csv", "--token-data", "proxy", *strategy[1:], code=1)
         assert "fishing only in the mixtures; sailing only in the proxy's data" in said
     Path("bad.csv").write_text("run,cooking,finance,gardening,fishing\n1,0.25,0.25,0.25,0.25\n")
-    said = gemix("proxy", "run", "--data", "proxy", "--mixtures", "bad.csv", "--out", "s", code=1)
+    said = gemix("proxy", "run", "--token-data", "proxy", "--mixtures", "bad.csv", "--out", "s", code=1)
     assert "bad.csv" in said
     assert "fishing" in said
     assert not Path("s").exists()
@@ -287,7 +329,7 @@ def test_a_domain_without_text_is_an_error_that_names_it(gemix, tmp_path):
     content["domains"].append({"name": "sailing", "documents": 0, "tokens": 0, "bytes": 0})
     Path("less/proxy/data.json").write_text(json.dumps(content))
     Path("less/proxy/train/00003.bin").touch()
-    call = ["proxy", "run", "--data", "less/proxy", "--mixtures", "mixtures.csv", "--out", "s"]
+    call = ["proxy", "run", "--token-data", "less/proxy", "--mixtures", "mixtures.csv", "--out", "s"]
     assert "'sailing' has no training text" in gemix(*call, code=1)
 
 

@@ -8,7 +8,7 @@ import torch
 from proxy.transformer_corpora import VOCABULARY, cycle, noise, proxy_data, second_order
 
 from gemix.mix.excess import read_excess
-from gemix.mix.strategies.doremi import doremi_replay
+from gemix.mix.strategies.doremi import bounded_step, doremi_replay
 from gemix.proxy.doremi import DoReMiResult, DoReMiSettings, doremi
 from gemix.proxy.transformer import PRESETS
 from gemix.proxy.transformer import train as training_module
@@ -63,7 +63,8 @@ def test_the_states_are_those_of_the_rule(result):
 def test_the_record_replays(result, tmp_path):
     result.rounds[0].write_excess(tmp_path / "excess.csv", result.domains)
     excess, _ = read_excess(tmp_path / "excess.csv", result.domains)
-    assert doremi_replay(excess, np.ones(3)).average == pytest.approx(result.weights, rel=1e-12)
+    step = bounded_step(1.0, 3, len(excess))
+    assert doremi_replay(excess, np.ones(3), step).average == pytest.approx(result.weights, rel=1e-12)
     with open(tmp_path / "excess.csv", newline="") as file:
         assert next(csv.reader(file)) == ["step", "easy", "hard", "noise"]
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gemix.proxy.documents import document_ends, some_documents
 from gemix.proxy.ngram import trie as trie_module
-from gemix.proxy.ngram.documents import document_ends, some_documents
 from gemix.proxy.ngram.smoothing import fit_smoothing
 from gemix.proxy.ngram.trie import Trie
 

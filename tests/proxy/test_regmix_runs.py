@@ -1,16 +1,16 @@
-import json
-
 import numpy as np
 import pytest
-from mix.mix_data import Linear
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from proxy.fake_proxy import DOMAINS, FakeProxy, bowl
 
 from gemix.mix.box import make_box
-from gemix.mix.objective import Objective, combine
+from gemix.mix.goal import make_goal
+from gemix.mix.judge import judge_runs
 from gemix.mix.partition import Partition
 from gemix.mix.tables import RunTable
 from gemix.proxy.regmix import Plan, gather
-from gemix.proxy.regmix_check import check, validate
+from gemix.proxy.regmix_check import paired, trained_check, validate
 from gemix.proxy.swarm import Swarm
 from gemix.runtime.errors import GemixError
 
@@ -136,55 +136,100 @@ def test_an_unknown_target_is_named_before_anything_is_trained(tmp_path):
 
 
 def test_plans_are_checked():
-    for settings in ({"runs": 2}, {"batch": 0}, {"held_out": -1}, {"active": True, "start": 65}):
+    for plan in ({"runs": 2}, {"batch": 0}, {"held_out": -1}, {"active": True, "start": 65}):
         with pytest.raises(ValueError, match="runs"):
-            Plan(**settings)
-
-
-def goal(sign: float = 1.0, kind: str = "mean") -> Objective:
-    """What a linear fit of two targets may look like; sign -1 predicts the reverse."""
-    truth = np.array([[1.0, 2.0, 3.0, 4.0], [4.0, 1.0, 1.0, 1.0]])
-    centre, scale = np.array([2.5, 1.75]), np.array([1.1, 1.3])
-    return Objective([Linear(sign * row) for row in truth], np.array([1.0, 0.5]), kind, centre, scale)
+            Plan(**plan)
 
 
 def linear(w):
     return w @ np.array([[1.0, 2.0, 3.0, 4.0], [4.0, 1.0, 1.0, 1.0]]).T
 
 
-@pytest.mark.parametrize("kind", ["mean", "worst"])
-def test_the_score_of_trained_runs_is_the_objective(kind):
-    w = np.random.default_rng(0).dirichlet(np.ones(4), 20)
-    g = goal(kind=kind)
-    assert combine(linear(w), g.weights, kind, g.centre, g.scale) == pytest.approx(g(w), abs=1e-12)
+GOAL = make_goal({"page": 1.0, "poem": 0.5}, minimise=["page", "poem"])
+
+
+def table(n, seed=0):
+    w = np.random.default_rng(seed).dirichlet(np.ones(4), n)
+    return RunTable([str(i) for i in range(n)], list(DOMAINS), w, {"page": linear(w)[:, 0], "poem": linear(w)[:, 1]})
 
 
 def test_held_out_runs_judge_the_fit():
-    w = np.random.default_rng(0).dirichlet(np.ones(4), 30)
-    values = linear(w)
-    table = RunTable([str(i) for i in range(30)], list(DOMAINS), w, {"page": values[:, 0], "poem": values[:, 1]})
-    good, bad = (validate(goal(sign), table, ["page", "poem"]) for sign in (1, -1))
-    assert (good.spearman, good.low, good.high, good.runs) == (1, 1, 1, 30)
-    assert good.rmse == pytest.approx(0, abs=1e-12)
-    assert (bad.spearman, bad.high) == (-1, -1)
-    assert bad.rmse > 1
-    assert validate(goal(), table.select(np.arange(30) < 2), ["page", "poem"]) is None
+    fitted = table(40)
+    decision = judge_runs(fitted, GOAL, PARTITION.shares, PARTITION.box()).decision
+    values = fitted.targets(["page", "poem"])[1]
+    good = validate(decision, GOAL, table(30, 1), values)
+    assert (good.runs, good.spearman) == (30, pytest.approx(1, abs=0.01))
+    assert good.low <= good.spearman <= good.high
+    assert validate(decision, GOAL, table(2, 1), values) is None
 
 
-def test_the_winner_is_trained_beside_the_natural_mixture(tmp_path):
-    made = swarm(tmp_path, linear)
-    runs = gather(made, PARTITION, PARTITION.box(), {"page": 1.0, "poem": 0.5}, plan=Plan(8, 0)).table
-    best = np.array([0.97, 0.01, 0.01, 0.01])
-    found = check(made, PARTITION, PARTITION.box(), best, goal(), runs, ["page", "poem"])
-    truth = linear(np.stack([best, PARTITION.shares])) @ [1.0, 0.5]
-    assert (found.true, found.natural) == pytest.approx(tuple(truth))
-    assert (found.predicted, found.natural_predicted) == pytest.approx(tuple(truth))
-    assert found.best_run == pytest.approx((linear(runs.W) @ [1.0, 0.5]).min())
-    assert found.beats_natural == (truth[0] < truth[1])
-    assert json.loads(json.dumps(found.to_dict()))["beats_natural"] == found.beats_natural
-    worse = check(made, PARTITION, PARTITION.box(), np.array([0.0, 0, 0, 1]), goal(), runs, ["page", "poem"])
-    assert not worse.beats_natural
-    assert worse.natural == found.natural
-    # Both choices are in the folder, and nothing is trained again.
-    assert sum(line.startswith("best-") for line in (tmp_path / "metrics.csv").read_text().splitlines()) == 2
-    assert len(made.proxy.trained) == 8 + 3
+def pieces(w):
+    """Four pieces of the two losses, each with an offset of its own."""
+    offsets = np.array([0.0, 0.1, -0.1, 0.05])
+    return (linear(w)[:, :, None] + offsets).reshape(len(w), -1)
+
+
+def swarms(folder, seeds, function, noise=0.0):
+    names = [f"{name}/{i}" for name in ("page", "poem") for i in range(4)]
+    for seed in range(seeds):
+        shift = np.random.default_rng(seed)
+
+        def noisy(w, shift=shift):
+            return function(w) + noise * shift.standard_normal((len(w), 1))
+
+        yield Swarm(folder / str(seed), FakeProxy(noisy, valid=names), 1000, seed)
+
+
+CHOICE = np.array([0.97, 0.01, 0.01, 0.01])
+
+
+def test_the_choice_is_trained_beside_natural_with_several_seeds(tmp_path):
+    mixtures = {"natural": PARTITION.shares, "choice": CHOICE, "uniform": np.full(4, 0.25)}
+    found = trained_check(swarms(tmp_path, 5, pieces, 1e-4), mixtures, GOAL, np.zeros((1, 2)), 77)
+    natural, choice, uniform = linear(np.stack(list(mixtures.values()))) @ [1.0, 0.5]
+    offset = 1.5 * 0.0125
+    assert found.natural == pytest.approx(natural + offset, abs=1e-3)
+    assert found.mixture == pytest.approx(choice + offset, abs=1e-3)
+    assert found.uniform == pytest.approx(uniform + offset, abs=1e-3)
+    assert found.gain.value == pytest.approx(natural - choice, abs=1e-3)
+    assert 0 < found.gain.low <= found.gain.value <= found.gain.high
+    assert (found.seeds, found.documents) == (5, 77)
+    # Nothing is trained again, and another choice stands beside the first.
+    again = list(swarms(tmp_path, 5, pieces, 1e-4))
+    assert trained_check(again, mixtures, GOAL, np.zeros((1, 2)), 77) == found
+    assert not any(swarm.proxy.trained for swarm in again)
+    trained_check(again, mixtures | {"choice": np.array([0.0, 0, 0, 1])}, GOAL, np.zeros((1, 2)), 77)
+    assert [len(swarm.proxy.trained) for swarm in again] == [1] * 5
+
+
+def test_a_gain_in_the_noise_of_seeds_is_none(tmp_path):
+    mixtures = {"natural": PARTITION.shares, "choice": PARTITION.shares[::-1].copy()}
+    found = trained_check(swarms(tmp_path, 8, lambda w: 0 * pieces(w), 0.1), mixtures, GOAL, np.zeros((1, 2)), 1)
+    assert found.gain.low < 0 < found.gain.high
+    assert found.uniform is None
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(2, 9), st.integers(2, 9), st.integers(0, 10**6))
+def test_the_interval_counts_seeds_and_documents(seeds, documents, seed):
+    random = np.random.default_rng(seed)
+    gains = 1 + random.standard_normal((seeds, 1)) + random.standard_normal((1, documents))
+    both = paired(gains)
+    width = both.high - both.low
+    # Neither source alone is as wide as both.
+    for axis in (0, 1):
+        assert (
+            paired(np.broadcast_to(gains.mean(axis=axis, keepdims=True), gains.shape)).high - both.value
+            <= width / 2 + 1e-9
+        )
+    assert (both.low + both.high) / 2 == pytest.approx(both.value)
+
+
+def test_ninety_five_intervals_in_a_hundred_hold_the_truth():
+    random = np.random.default_rng(0)
+    held = 0
+    for _ in range(400):
+        gains = 0.5 + random.standard_normal((8, 1)) + random.standard_normal((1, 8)) + random.standard_normal((8, 8))
+        found = paired(gains)
+        held += found.low <= 0.5 <= found.high
+    assert held >= 0.93 * 400

@@ -8,6 +8,7 @@ import numpy as np
 from gemix.mix import surrogate_json
 from gemix.mix.box import make_box, project
 from gemix.mix.formats import mixture_json
+from gemix.mix.grounds import Grounds
 from gemix.mix.objective import Objective
 from gemix.mix.partition import read_partition
 from gemix.mix.result import make_mixture
@@ -34,5 +35,6 @@ def write_mixture(run: Path, kind: str = "gp", budget: int | None = 10**6, n: in
     check = {"target": "valid_loss", "weight": 1.0} | cross_validate("linear", W, y).to_dict()
     quality = {"kind": kind, "objective": "mean", "targets": [check], "predicted": float(goal(weights[None])[0])}
     quality["sha256"] = hashlib.sha256(fitted.encode()).hexdigest()
-    made = make_mixture("regmix", weights, partition, budget, quality)
+    why = Grounds(verdict="unproven", reason="made for a test")
+    made = make_mixture("regmix", weights, partition, why, budget, box, quality)
     write_text(run / "mixture.json", mixture_json.dump(made))

@@ -14,11 +14,17 @@ from report.mixture_data import runs, write_mixture
 import gemix.report
 from gemix.mix import surrogate_json
 from gemix.mix.box import make_box, project
+from gemix.mix.formats import mixture_json
+from gemix.mix.goal import make_goal
+from gemix.mix.judge import judge_runs
 from gemix.mix.objective import Objective
 from gemix.mix.partition import read_partition, write_partition
+from gemix.mix.result import make_mixture
 from gemix.mix.surrogates import KINDS, surrogate
-from gemix.report import mixture
+from gemix.mix.tables import RunTable
+from gemix.report import mixture, page
 from gemix.report.predictor import page_model, without_spread
+from gemix.runtime.atomic import write_text
 from gemix.runtime.errors import GemixError
 
 NAMES = ["web", "code", "math", "books", "forums"]
@@ -250,3 +256,25 @@ def test_without_its_table_a_process_still_predicts_the_mean():
 def test_damaged_states_are_refused(state):
     with pytest.raises(ValueError, match="not the"):
         page_model(state)
+
+
+def test_the_panel_says_the_verdict_before_anything_else(run):
+    partition = read_partition(run / "domains.csv")
+    W, y = runs(60, len(partition.keys))
+    metrics = {"valid_loss": y, "<b>acc</b>": W[:, 0] + 0.01 * np.random.default_rng(0).standard_normal(60)}
+    table = RunTable([f"r{i}" for i in range(60)], partition.keys, W, metrics)
+    for wanted in ("better", "unproven"):
+        values = metrics["valid_loss"] if wanted == "better" else np.random.default_rng(2).permutation(y)
+        runs_of = replace(table, metrics=metrics | {"valid_loss": values})
+        natural = W.mean(axis=0)
+        judged = judge_runs(runs_of, make_goal({"valid_loss": 1.0}), natural, partition.box())
+        assert judged.grounds.verdict == wanted
+        made = make_mixture("regmix", judged.weights, partition, judged, 10**6, partition.box())
+        write_text(run / "mixture.json", mixture_json.dump(made))
+        html = page.render(run, ["mixture"])
+        said = html.index(f"<strong>{wanted}")
+        assert said < html.index('class="weights"')
+        assert ("the weights are natural" in html) == (wanted == "unproven")
+        assert "&lt;b&gt;acc" in html
+        assert "<b>acc" not in html
+        assert html.count('title="smallest and largest weight of the runs"') == 1

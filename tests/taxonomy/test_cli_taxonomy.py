@@ -176,7 +176,7 @@ def test_from_names_by_a_model_to_a_mixed_corpus(
     assert rows_of(leaves) == [row | {"node": str(node)} for row, node in zip(domains, of_leaf, strict=True)]
     assert all(names[k] in out.replace("\n", "") for k in set(of_leaf))
 
-    gemix("mix", "uniform", coarse, "--budget-tokens", 9_000, "--out", mixed)
+    gemix("mix", "uniform", coarse, "--budget", 9_000, "--out", mixed)
     gemix("mix", "expand", mixed, leaves, "--out", fine)
     mixture = Mixture.model_validate_json(fine.read_text())
     assert mixture.keys == [f"domain-{k:02}" for k in range(6)]

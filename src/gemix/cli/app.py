@@ -62,8 +62,9 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "mix": (
         "mix",
-        "From domains to weights. Every strategy reads a table of domains (`run/domains.csv`, or your own: columns domain or name, and tokens) and writes `mixture.json`.",
+        "From domains to weights, natural ones unless others are proven better. Every strategy writes `mixture.json`.",
     ),
+    "swarm": ("swarm", "Which mixtures to train small models on, and what came out of them."),
     "proxy": ("proxy", "Small models that tell what a mixture is worth before the real training."),
 }
 

@@ -1,59 +1,101 @@
 """What the commands of mixing share: their options, and what comes before and after a strategy."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from gemix.cli.command import command
+from gemix.cli.numbers import COUNT
 from gemix.cli.table import print_table
 from gemix.runtime.progress import say
 
 if TYPE_CHECKING:
     from gemix.mix.box import Box, Floats
+    from gemix.mix.goal import Goal
+    from gemix.mix.grounds import Grounds
+    from gemix.mix.judged import Judged
     from gemix.mix.mixture import Mixture
-    from gemix.mix.objective import Objective
     from gemix.mix.partition import Partition
     from gemix.mix.tables import RunTable
 
-Domains = Annotated[
-    Path, typer.Argument(help="table of domains: CSV with domain or name, tokens; cap and floor may be there")
+Source = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RUN|TABLE",
+        help="run folder, or a table of domains: CSV with domain or name, tokens; cap and floor may be there",
+        show_default=False,
+    ),
 ]
-Out = Annotated[Path, typer.Option("--out", "-o", help="the mixture, JSON")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="the mixture, JSON", show_default="mixture.json, in RUN if it is a run folder"),
+]
 MaxEpochs = Annotated[
     float | None, typer.Option(help="passes over a domain that are allowed; needs the budget", show_default="no limit")
 ]
 Budget = Annotated[
     float | None,
-    typer.Option("--budget-tokens", help="tokens that training will see, such as 25e9", show_default="unknown"),
+    typer.Option("--budget", help="tokens of the real training: 25B, 400M, 1e9", show_default="unknown", **COUNT),
 ]
 Plot = Annotated[
     Path | None, typer.Option(help="draw weights beside natural shares: .png or .svg", show_default="no figure")
 ]
+AsJSON = Annotated[bool, typer.Option("--json", help="print the mixture as JSON in place of the table")]
 Seed = Annotated[int, typer.Option(min=0, help="of every random step")]
 Mixtures = Annotated[
     Path, typer.Option(help="mixtures of the runs: CSV, or a folder of .yaml, .sh or .json", show_default=False)
 ]
 Metrics = Annotated[Path, typer.Option(help="metrics of the runs: CSV with the same ids", show_default=False)]
+SwarmFolder = Annotated[
+    Path, typer.Option("--swarm", help="with --token-data: folder of the runs; what is there is kept")
+]
+MadeMixtures = Annotated[
+    Path | None,
+    typer.Option(help="mixtures of runs that were made: CSV, or a folder of .yaml, .sh or .json", show_default="none"),
+]
+MadeMetrics = Annotated[
+    Path | None,
+    typer.Option(help="metrics of these runs: CSV with the same ids", show_default="columns of the mixtures' table"),
+]
 Targets = Annotated[
     list[str],
     typer.Option(
-        "--target", help="metric to lower, NAME or NAME=WEIGHT; negative: to raise; may be repeated", show_default=False
+        "--target", help="metric that is to improve, NAME or NAME=WEIGHT; may be repeated", show_default=False
     ),
 ]
-Kind = Annotated[str, typer.Option("--surrogate", help="auto, gp, lightgbm, linear or loglinear")]
+Maximise = Annotated[
+    list[str] | None,
+    typer.Option(help="metric that improves as it rises; may be repeated", show_default="known by its name"),
+]
+Minimise = Annotated[
+    list[str] | None,
+    typer.Option(help="metric that improves as it falls; may be repeated", show_default="known by its name"),
+]
+Take = Annotated[
+    str | None,
+    typer.Option(
+        "--take",
+        help="unproven: take what was found though nothing proves it better than natural",
+        show_default="natural weights, unless the verdict is better",
+    ),
+]
+Kind = Annotated[str, typer.Option("--surrogate", help="of sliders and figure: gp, lightgbm, linear, loglinear")]
 Strength = Annotated[
     tuple[float, float], typer.Option(help="least and greatest Dirichlet strength: small is extreme, large is central")
 ]
 mix_command = command(ValueError, extra="mix")
 
 
-def domains_and_box(path: Path, max_epochs: float | None, budget: float | None) -> tuple["Partition", "Box"]:
+def domains_and_box(source: Path, max_epochs: float | None, budget: float | None) -> tuple["Partition", "Box"]:
     """Return the table of domains and where mixtures over it may lie."""
-    from gemix.mix.partition import read_partition
+    from gemix.mix.partition import FILE_NAME, read_partition
 
+    path = source / FILE_NAME if source.is_dir() else source
+    if source.is_dir() and not path.exists():
+        raise ValueError(f"{source} has no {FILE_NAME}: label its corpus first, `gemix run --out {source}`")
     partition = read_partition(path)
     try:
         return partition, partition.box(max_epochs, budget)
@@ -61,16 +103,14 @@ def domains_and_box(path: Path, max_epochs: float | None, budget: float | None) 
         raise ValueError(f"{path}: {error}") from None
 
 
-def runs_of(
-    mixtures: Path, metrics: Path, partition: "Partition", targets: Sequence[str]
-) -> tuple["RunTable", "Floats"]:
-    """Return the runs that have all targets, and the targets' values (n, T); say what was left out or mended."""
+def runs_of(mixtures: Path, metrics: Path | None, partition: "Partition") -> "RunTable":
+    """Return the runs; say what was left out or mended."""
     from gemix.mix.read_runs import read_runs
 
-    table, values = read_runs(mixtures, metrics, partition.keys, partition.names).targets(targets)
+    table = read_runs(mixtures, metrics, partition.keys, partition.names)
     for note in table.notes:
         say(f"note: {note}")
-    return table, values
+    return table
 
 
 def parse_targets(texts: Sequence[str]) -> dict[str, float]:
@@ -90,6 +130,19 @@ def parse_targets(texts: Sequence[str]) -> dict[str, float]:
     return weights
 
 
+def goal_of(
+    target: Sequence[str] | None,
+    maximise: Sequence[str] | None,
+    minimise: Sequence[str] | None,
+    objective: str = "mean",
+) -> "Goal":
+    """Return what is to improve, by the options."""
+    from gemix.mix.goal import make_goal
+
+    kind = cast(Any, objective)  # an unknown one is refused there
+    return make_goal(parse_targets(target or []), maximise or (), minimise or (), kind)
+
+
 def read_weights_of(path: Path, partition: "Partition | None" = None) -> dict[str, float]:
     """Return domain -> weight of a mixture.json; one whose numbers mean other domains than those here is refused."""
     from gemix.mix.formats import mixture_json
@@ -106,53 +159,33 @@ def read_weights_of(path: Path, partition: "Partition | None" = None) -> dict[st
     return known_weights(mixture, partition)
 
 
-def fit_objective(
-    table: "RunTable",
-    targets: dict[str, float],
-    values: "Floats",
-    objective: str,
-    surrogate: str,
-    seed: int,
-    plot: Path | None,
-) -> tuple["Objective", dict[str, Any]]:
-    """Fit a surrogate for every target; return the function to minimise and what is known of its quality."""
-    import numpy as np
+def takes(take: str | None) -> bool:
+    """Return whether an unproven mixture is to be taken."""
+    if take not in (None, "unproven"):
+        raise ValueError(f"--take is unproven, or left out, not {take!r}")
+    return take is not None
 
-    from gemix.mix import surrogates
-    from gemix.mix.objective import Objective
-    from gemix.mix.surrogates.folds import out_of_fold
-    from gemix.report.figures import predicted_figure
 
-    kind = cast("surrogates.Kind", surrogate)  # an unknown kind is refused there
-    fitted, quality = [], []
-    for name, y in zip(targets, values.T, strict=True):
-        check = surrogates.cross_validate(kind, table.W, y, seed=seed)
-        fitted.append(surrogates.surrogate(kind).fit(table.W, y))
-        quality.append({"target": name, "weight": targets[name]} | check.to_dict())
-        say(
-            f"{name}: rank correlation {check.spearman:.3f} (95 % interval {check.low:.3f} to {check.high:.3f}) "
-            f"on left-out runs of {len(y):,}"
-        )
-    weights = np.array(list(targets.values()))
-    if plot is not None:
-        held_out = [out_of_fold(lambda: surrogates.surrogate(kind), table.W, y, 5, seed) for y in values.T]
-        name = next(iter(targets)) if len(targets) == 1 else "weighted sum of targets"
-        predicted_figure(np.stack(held_out, axis=1) @ weights, values @ weights, plot, name)
-    goal = Objective(fitted, weights, objective, values.mean(axis=0), values.std(axis=0))
-    return goal, {"kind": surrogate, "objective": objective, "targets": quality}
+def out_of(source: Path, out: Path | None) -> Path:
+    """Return where the mixture goes."""
+    return out or (source / "mixture.json" if source.is_dir() else Path("mixture.json"))
 
 
 def finish(
     strategy: str,
     weights: Any,
     partition: "Partition",
+    box: "Box",
+    grounds: "Grounds | Judged",
     out: Path,
     budget: float | None,
     max_epochs: float | None,
-    plot: Path | None,
-    provenance: dict[str, Any] | None = None,
+    plot: Path | None = None,
+    as_json: bool = False,
+    provenance: Mapping[str, Any] | None = None,
     surrogate: dict[str, Any] | None = None,
     fitted: str | None = None,
+    proxy_epochs: "Floats | None" = None,
 ) -> None:
     """Write the mixture, and the fitted surrogates beside it if there are any; draw it if asked, and print it."""
     from gemix.mix import surrogate_json
@@ -162,34 +195,76 @@ def finish(
     from gemix.runtime.version import __version__
 
     tokens = None if budget is None else round(budget)
-    facts = {"gemix": __version__, "max_epochs": max_epochs} | (provenance or {})
+    facts = {"gemix": __version__, "max_epochs": max_epochs} | dict(provenance or {})
     if surrogate is not None and fitted is not None:
         write_text(surrogate_json.path_beside(out), fitted)
         # Of the two files the mixture comes last: its fingerprint tells whether what lies beside it is its own.
         surrogate = surrogate | {"sha256": hashlib.sha256(fitted.encode()).hexdigest()}
-    mixture = make_mixture(strategy, weights, partition, tokens, surrogate, facts)
+    mixture = make_mixture(strategy, weights, partition, grounds, tokens, box, surrogate, facts)
     write_text(out, mixture_json.dump(mixture))
     if plot is not None:
         from gemix.report.figures import mixture_figure
 
         mixture_figure(mixture, plot)
-    _print(mixture)
+    if as_json:
+        typer.echo(mixture_json.dump(mixture), nl=False)
+    else:
+        _print(mixture, proxy_epochs)
     say(f"{out}: {len(mixture.domains):,} domains" + (f"; {plot}" if plot else ""))
 
 
-def _print(mixture: "Mixture") -> None:
+def _print(mixture: "Mixture", proxy_epochs: "Floats | None") -> None:
     from gemix.mix.domain_ids import shown
+    from gemix.mix.grounds_text import sentences
 
     rows = []
-    for entry in sorted(mixture.domains, key=lambda entry: -entry.weight):
+    heads = ["domain", "natural", "weight", "ratio", "epochs", "as good"]
+    if proxy_epochs is not None:
+        heads.append("proxy epochs")
+    for k in sorted(range(len(mixture.domains)), key=lambda k: -mixture.domains[k].weight):
+        entry = mixture.domains[k]
         share = entry.share or 0.0
-        ratio = f"{entry.weight / share:.2f}" if share else ""
-        epochs = "" if entry.epochs is None else f"{entry.epochs:.2f}"
-        rows.append((shown(entry.domain, entry.name), f"{share:.2%}", f"{entry.weight:.2%}", ratio, epochs))
-    print_table(("domain", "natural", "weight", "ratio", "epochs"), rows)
+        row = [
+            shown(entry.domain, entry.name),
+            f"{share:.2%}",
+            f"{entry.weight:.2%}",
+            f"{entry.weight / share:.2f}" if share else "",
+            "" if entry.epochs is None else f"{entry.epochs:.2f}",
+            "" if entry.range is None else f"{entry.range[0]:.1%} to {entry.range[1]:.1%}",
+        ]
+        rows.append(row if proxy_epochs is None else [*row, f"{proxy_epochs[k]:.2f}"])
+    used = [i for i in range(len(heads)) if i < 4 or any(row[i] for row in rows)]
+    print_table([heads[i] for i in used], [[row[i] for i in used] for row in rows])
+    if mixture.grounds is None:
+        return
+    if mixture.grounds.others:
+        others = [
+            (
+                effect.metric,
+                f"{effect.natural:.5g}",
+                f"{effect.change.value:+.3g} ({effect.change.low:+.3g} to {effect.change.high:+.3g})",
+                effect.verdict or "direction unknown",
+            )
+            for effect in mixture.grounds.others
+        ]
+        say("what the mixture does to the other metrics" if mixture.grounds.gain else "what the wish would do to them")
+        print_table(("metric", "natural", "change", "verdict"), others)
+    for line in sentences(mixture.grounds):
+        say(line)
 
 
 def sha256(path: Path) -> str:
     """Return the fingerprint of a file."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+NO_RUNS = (
+    "give the runs as --mixtures and --metrics, or --token-data with a folder of `gemix proxy prepare` to train them"
+)
+
+
+def no_tables(*given: object) -> None:
+    """Refuse tables of runs beside the data to train them."""
+    if any(given):
+        raise ValueError("--token-data makes its own runs: leave out --mixtures, --metrics and --baseline")

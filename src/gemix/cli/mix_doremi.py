@@ -1,47 +1,68 @@
-"""DoReMi's command: from a record of a training, or with `--run` from the training itself."""
+"""DoReMi's command: from a record of a training, or with `--token-data` from the training itself."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gemix.cli.mix_common import Budget, Domains, MaxEpochs, Out, Plot, Seed, domains_and_box, finish, mix_command
-from gemix.cli.proxy_common import Device, DryRun, Preset, ProxyTokens, Rate, Run, open_data, say_cost
+from gemix.cli.mix_common import (
+    AsJSON,
+    Budget,
+    MaxEpochs,
+    Out,
+    Plot,
+    Seed,
+    Source,
+    Take,
+    domains_and_box,
+    finish,
+    mix_command,
+    out_of,
+    takes,
+)
+from gemix.cli.proxy_common import Device, DryRun, Preset, ProxyTokens, Rate, TokenData, open_data, say_cost
 from gemix.runtime.progress import say
 
 if TYPE_CHECKING:
+    from gemix.mix.box import Box
+    from gemix.mix.judged import Judged
+    from gemix.mix.partition import Partition
     from gemix.proxy.dataset import ProxyData
     from gemix.proxy.doremi import DoReMiSettings
+    from gemix.proxy.factory import Kind
 
 
 @mix_command
 def doremi(
-    domains: Domains,
+    source: Source,
     excess: Annotated[
         Path | None,
         typer.Option(
-            help="without --run: CSV of a training: step, and every domain's mean clipped excess", show_default="none"
+            help="without --token-data: CSV of a training: step, and every domain's mean clipped excess",
+            show_default="none",
         ),
     ] = None,
-    run: Run = None,
+    token_data: TokenData = None,
     start: Annotated[
-        str, typer.Option(help="weights before the first step: uniform or natural; with --run uniform")
+        str, typer.Option(help="weights before the first step: uniform or natural; with --token-data uniform")
     ] = "uniform",
     eta: Annotated[float, typer.Option(help="step size of the training")] = 1.0,
     smoothing: Annotated[float, typer.Option(help="share of uniform weights in every step")] = 1e-3,
-    out: Out = Path("mixture.json"),
+    take: Take = None,
+    out: Out = None,
     max_epochs: MaxEpochs = None,
     budget: Budget = None,
     plot: Plot = None,
-    record: Annotated[Path, typer.Option(help="with --run: folder of the excess of every round")] = Path("doremi"),
-    rounds: Annotated[int, typer.Option(min=1, help="with --run: rounds of reference and proxy, at most")] = 3,
+    as_json: AsJSON = False,
+    record: Annotated[Path, typer.Option(help="with --token-data: folder of its record")] = Path("doremi"),
+    rounds: Annotated[int, typer.Option(min=1, help="with --token-data: rounds of reference and proxy, at most")] = 3,
     tolerance: Annotated[
-        float, typer.Option(help="with --run: the last round is one that moves no weight by as much")
+        float, typer.Option(help="with --token-data: the last round is one that moves no weight by as much")
     ] = 1e-3,
     plot_trajectory: Annotated[
         Path | None,
         typer.Option(
-            help="with --run: draw the weights of the last round over its steps: .png or .svg", show_default="no"
+            help="with --token-data: draw the weights of the last round over its steps: .png or .svg", show_default="no"
         ),
     ] = None,
     preset: Preset = "1m",
@@ -53,31 +74,36 @@ def doremi(
 ) -> None:
     """Weigh by the excess loss of a proxy over a reference model (DoReMi).
 
-    With `--run` it trains both, round by round; else it replays the weights of a recorded training. The result is the
-    average of the weights over the steps.
+    With `--token-data` it trains both, round by round, and trains the result (the average of the weights over the
+    steps) beside natural shares with several seeds; else it replays a recorded training, which proves nothing.
 
-    Example: `gemix mix doremi run/domains.csv --run proxy/ --preset 15m --proxy-tokens 1e8`
+    Example: `gemix mix doremi run/ --token-data proxy/ --preset 15m --proxy-tokens 100M`
 
-    Example: `gemix mix doremi run/domains.csv --excess doremi/excess-3.csv`
+    Example: `gemix mix doremi run/ --excess doremi/excess-3.csv`
     """
     import numpy as np
 
     from gemix.mix import strategies
     from gemix.mix.box import project
     from gemix.mix.excess import read_excess
+    from gemix.mix.judged import unproven
+    from gemix.mix.strategies.doremi import bounded_step
 
     if start not in ("uniform", "natural"):
         raise ValueError(f"--start is uniform or natural, not {start!r}")
-    partition, box = domains_and_box(domains, max_epochs, budget)
+    take_unproven = takes(take)
+    partition, box = domains_and_box(source, max_epochs, budget)
     facts: dict[str, Any] = {}
-    if run is not None:
+    if token_data is not None:
         from gemix.proxy.factory import Kind
+        from gemix.proxy.regmix_check import SEEDS
 
         if excess is not None or start != "uniform":
-            raise ValueError("--run makes its own record, from uniform weights: leave out --excess and --start")
-        data, tokens = open_data(run, partition.keys, proxy_tokens)
+            raise ValueError("--token-data makes its own record, from uniform weights: leave out --excess and --start")
+        data, tokens = open_data(token_data, partition.keys, proxy_tokens)
+        kind = Kind("transformer", preset=preset, device=device, rate=rate)
         if dry_run:
-            say_cost(data, Kind("transformer", preset=preset), 2 * rounds, tokens, most=True)
+            say_cost(data, kind, 2 * rounds + 3 * SEEDS["transformer"], tokens, most=True)
             return
         from gemix.proxy.doremi import DoReMiSettings
 
@@ -87,12 +113,55 @@ def doremi(
         )
         excess, facts = _train(data, settings, record, plot_trajectory)
     if excess is None:
-        raise ValueError("give --excess, the record of a training, or --run with a folder of `gemix proxy prepare`")
+        raise ValueError(
+            "give --excess, the record of a training, or --token-data with a folder of `gemix proxy prepare`"
+        )
     table, sha256 = read_excess(excess, partition.keys, partition.names)
     first = np.ones(len(partition.keys)) if start == "uniform" else partition.shares
-    state = strategies.doremi_replay(table, first, eta, smoothing)
-    facts |= {"excess_sha256": sha256, "steps": state.steps, "start": start, "eta": eta, "smoothing": smoothing}
-    finish("doremi", project(state.average, box), partition, out, budget, max_epochs, plot, facts)
+    # A record of others is replayed as it was trained; our own trainings bound their steps.
+    step = eta if token_data is None else bounded_step(eta, len(first), len(table))
+    state = strategies.doremi_replay(table, first, step, smoothing)
+    facts |= {"excess_sha256": sha256, "steps": state.steps, "start": start, "eta": step, "smoothing": smoothing}
+    home = strategies.natural(partition.shares, box)
+    judged = unproven(project(state.average, box), home, _UNPROVEN, take_unproven and token_data is None)
+    if token_data is not None:
+        judged = _check(judged, data, record / "check", kind, tokens, partition, box, take_unproven)
+    finish(
+        "doremi", judged.weights, partition, box, judged, out_of(source, out), budget, max_epochs, plot, as_json, facts
+    )
+
+
+_UNPROVEN = "DoReMi weighs by excess losses; no model was compared with one on natural shares"
+
+
+def _check(
+    judged: "Judged",
+    data: "ProxyData",
+    folder: Path,
+    kind: "Kind",
+    tokens: int,
+    partition: "Partition",
+    box: "Box",
+    take: bool,
+) -> "Judged":
+    """Train the mixture beside natural and uniform ones, with several seeds."""
+    import numpy as np
+
+    from gemix.mix.goal import make_goal
+    from gemix.mix.strategies import uniform
+    from gemix.proxy.regmix_check import SEEDS, CheckPlan, fresh_swarms, judges, trained_check
+    from gemix.proxy.swarm import MEAN
+
+    assert judged.wish is not None
+    judging = judges(data)
+    plan = CheckPlan(folder, kind, tokens, np.ones(len(data.domains)), SEEDS[kind.name])
+    order = [partition.keys.index(name) for name in data.names]
+    named = {"natural": judged.natural, "choice": judged.wish, "uniform": uniform(box)}
+    asked = {name: w[order] for name, w in named.items()}
+    documents = sum(part.documents for part in judging.valid)
+    goal = make_goal({MEAN: 1.0}, minimise=[MEAN])
+    found = trained_check(fresh_swarms(judging, plan), asked, goal, np.zeros((1, 1)), documents)
+    return judged.after(found, take)
 
 
 def _train(

@@ -1,91 +1,113 @@
-"""The strategies over runs: from tables of runs that were made, or with `--run` from runs that they make themselves."""
+"""The strategies over runs: from tables of runs that were made, or from runs that they train themselves."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from gemix.cli.mix_common import (
+    NO_RUNS,
+    AsJSON,
     Budget,
-    Domains,
     Kind,
+    MadeMetrics,
+    MadeMixtures,
     MaxEpochs,
+    Maximise,
+    Minimise,
     Out,
     Plot,
     Seed,
+    Source,
     Strength,
+    SwarmFolder,
+    Take,
     domains_and_box,
     finish,
-    fit_objective,
+    goal_of,
     mix_command,
-    parse_targets,
+    no_tables,
+    out_of,
     runs_of,
+    takes,
 )
 from gemix.cli.proxy_common import (
     Device,
     DryRun,
+    Matched,
     Order,
     Preset,
     ProxyName,
     ProxyTokens,
     Rate,
-    Run,
+    TokenData,
     open_data,
+    pools_of,
     say_cost,
 )
 from gemix.runtime.progress import say
 
 if TYPE_CHECKING:
-    from gemix.mix.box import Box, Floats
-    from gemix.mix.objective import Objective
+    from gemix.mix.box import Box
+    from gemix.mix.goal import Goal
+    from gemix.mix.judge import Wishes
+    from gemix.mix.judged import Judged
     from gemix.mix.partition import Partition
-    from gemix.proxy.regmix import Gathered
-    from gemix.proxy.swarm import Swarm
-
-SwarmFolder = Annotated[Path, typer.Option("--swarm", help="with --run: folder of the runs; what is there is kept")]
-Mixtures = Annotated[
-    Path | None,
-    typer.Option(help="without --run: mixtures of runs, CSV, or a folder of .yaml, .sh or .json", show_default="none"),
-]
-Metrics = Annotated[
-    Path | None, typer.Option(help="without --run: metrics of the runs, CSV with the same ids", show_default="none")
-]
+    from gemix.mix.tables import RunTable
+    from gemix.proxy.dataset import ProxyData
+    from gemix.proxy.factory import Kind as ProxyKind
+    from gemix.proxy.regmix import Plan
 
 
 @mix_command
 def regmix(
-    domains: Domains,
-    mixtures: Mixtures = None,
-    metrics: Metrics = None,
-    run: Run = None,
+    source: Source,
+    mixtures: MadeMixtures = None,
+    metrics: MadeMetrics = None,
+    token_data: TokenData = None,
     target: Annotated[
         list[str] | None,
         typer.Option(
-            help="metric to lower, NAME or NAME=WEIGHT; negative: to raise; may be repeated",
-            show_default="mean, the mean loss over the validation sets, with --run",
+            help="metric that is to improve, NAME or NAME=WEIGHT; may be repeated",
+            show_default="mean, the mean loss over the validation sets, with --token-data",
+        ),
+    ] = None,
+    maximise: Maximise = None,
+    minimise: Minimise = None,
+    no_worse: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="METRIC[:DELTA]",
+            help="metric that must not be expected to lose more than DELTA over natural; may be repeated",
+            show_default="none",
         ),
     ] = None,
     objective: Annotated[str, typer.Option(help="several targets: mean (weighted) or worst (standardised)")] = "mean",
-    surrogate: Kind = "auto",
-    search: Annotated[str, typer.Option(help="simulate (average of the best) or optimise (descent)")] = "simulate",
-    samples: Annotated[int, typer.Option(min=1, help="mixtures to simulate")] = 100_000,
-    top: Annotated[int, typer.Option(min=1, help="best of them to average")] = 128,
-    strength: Strength = (0.1, 5.0),
-    kl: Annotated[float, typer.Option(min=0, help="optimise: penalty per nat of KL(w || natural shares)")] = 0.0,
+    reach: Annotated[
+        float, typer.Option(help="how much wider than the runs' region to search, about their mean: 1 is the region")
+    ] = 1.0,
+    take: Take = None,
+    surrogate: Kind = "gp",
     seed: Seed = 0,
-    out: Out = Path("mixture.json"),
+    out: Out = None,
     max_epochs: MaxEpochs = None,
     budget: Budget = None,
     plot: Plot = None,
+    as_json: AsJSON = False,
     plot_fit: Annotated[
         Path | None,
-        typer.Option(help="draw predicted against true results of held-out runs: .png or .svg", show_default="none"),
+        typer.Option(help="draw predicted against true results of left-out runs: .png or .svg", show_default="none"),
     ] = None,
     swarm: SwarmFolder = Path("swarm"),
-    runs: Annotated[int, typer.Option(min=3, help="with --run: runs that are fitted, at most")] = 64,
-    held_out: Annotated[int, typer.Option(min=0, help="with --run: further runs that only check the fit")] = 16,
+    runs: Annotated[int, typer.Option(min=3, help="with --token-data: runs that are fitted, at most")] = 64,
+    check_runs: Annotated[
+        int, typer.Option(min=0, help="with --token-data: further runs that only check the fit")
+    ] = 16,
+    strength: Strength = (0.1, 5.0),
     active: Annotated[
-        bool, typer.Option("--active", help="with --run: choose runs in batches, and stop when more promise nothing")
+        bool,
+        typer.Option("--active", help="with --token-data: choose runs in batches, stop when more promise nothing"),
     ] = False,
     start: Annotated[int, typer.Option(min=3, help="active: runs before the first batch")] = 16,
     batch: Annotated[int, typer.Option(min=1, help="active: runs of a batch")] = 8,
@@ -93,191 +115,168 @@ def regmix(
     order: Order = 3,
     preset: Preset = "1m",
     proxy_tokens: ProxyTokens = None,
+    match_repetition: Matched = True,
     device: Device = None,
     rate: Rate = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Find the mixture that a regression over proxy runs predicts to be best (RegMix).
+    """Decide by runs whether a mixture is better than natural shares, and which (RegMix's runs, a verdict of our own).
 
-    With `--run` it designs the mixtures, trains the runs (interrupted, it goes on), and trains the chosen mixture and
-    the natural one in the end to see whether the prediction holds.
+    The weights are natural unless the runs prove better; the verdict and its figures stand in the mixture. With
+    `--token-data` it designs the mixtures, trains the runs (interrupted, it goes on), and trains the choice beside
+    natural with several seeds to see whether the prediction holds.
 
     Example: `gemix mix regmix run/domains.csv --mixtures ratios.csv --metrics metrics.csv --target valid_loss`
 
-    Example: `gemix mix regmix run/domains.csv --run proxy/ --runs 64 --max-epochs 4 --budget-tokens 25e9`
+    Example: `gemix mix regmix run/ --token-data proxy/ --runs 64 --max-epochs 4 --budget 25B`
     """
-    from gemix.mix import strategies, surrogate_json
+    from gemix.mix.judge import Wishes, judge_runs
+    from gemix.mix.surrogates import surrogate as known_kind
 
-    if search not in ("simulate", "optimise"):
-        raise ValueError(f"--search is simulate or optimise, not {search!r}")
-    partition, box = domains_and_box(domains, max_epochs, budget)
-    if not target and run is None:
-        raise ValueError("--target is missing: the metric to lower")
-    targets = parse_targets(target or ["mean"])
-    facts: dict[str, Any] = {"search": search, "seed": seed}
-    gathered: Gathered | None = None
-    if run is None:
-        table, values = runs_of(*_tables(mixtures, metrics), partition, list(targets))
+    take_unproven = takes(take)
+    known_kind(cast(Any, surrogate))  # an unknown one is refused before anything is trained
+    partition, box = domains_and_box(source, max_epochs, budget)
+    facts: dict[str, Any] = {"seed": seed}
+    proxy_epochs = None
+    if token_data is None:
+        if mixtures is None:
+            raise ValueError(NO_RUNS)
+        goal = goal_of(target, maximise, minimise, objective)
+        wishes = Wishes(reach, take_unproven, _limits(no_worse), _directions(maximise, minimise))
+        table = runs_of(mixtures, metrics, partition)
+        judged = judge_runs(table, goal, partition.shares, box, wishes, seed)
+        more: dict[str, Any] = {}
     else:
         from gemix.proxy.factory import Kind as ProxyKind
-        from gemix.proxy.factory import make_proxy
-        from gemix.proxy.regmix import Plan, gather
-        from gemix.proxy.swarm import Swarm
+        from gemix.proxy.regmix import Plan
+        from gemix.proxy.regmix_check import SEEDS
 
-        _no_tables(mixtures, metrics)
-        plan = Plan(runs, held_out, strength, seed, active, start, batch)
+        no_tables(mixtures, metrics)
+        plan = Plan(runs, check_runs, strength, seed, active, start, batch)
         kind = ProxyKind(proxy, order, preset, device, rate)
-        data, tokens = open_data(run, partition.keys, proxy_tokens)
+        data, tokens = open_data(token_data, partition.keys, proxy_tokens)
         if dry_run:
-            say_cost(data, kind, plan.runs + plan.held_out + 2, tokens, most=active)
+            say_cost(data, kind, plan.runs + plan.held_out + 3 * SEEDS[proxy], tokens, most=True)
             return
-        trained = Swarm(swarm, make_proxy(data, kind), tokens, seed)
-        gathered = gather(trained, partition, box, targets, objective, plan, say)
-        if gathered.stopped:
-            say(f"stopped after {len(gathered.table.ids):,} of {runs:,} runs: more would not change the answer")
-        table, values = gathered.table.targets(list(targets))
-        facts |= {"swarm": trained.facts, "proposals": [vars(proposal) for proposal in gathered.proposals]}
-    goal, quality = fit_objective(table, targets, values, objective, surrogate, seed, plot_fit)
-    if search == "simulate":
-        best = strategies.simulate(goal, box, partition.shares, samples, top, seed, strength)
-        how: dict[str, Any] = {"samples": samples, "top": top, "strength": list(strength)}
-    else:
-        best = strategies.optimise(goal, box, partition.shares, kl, seed=seed)
-        how = {"kl": kl}
-    std = float(goal.predict(best.weights[None])[1][0])
-    say(f"predicted {objective} of the targets: {best.objective:.6g}, standard deviation {std:.2g}")
-    facts |= {"runs": table.sources} | how
-    quality |= {"predicted": best.objective, "predicted_std": std}
-    if gathered is not None:
-        quality |= _verify(trained, partition, box, best.weights, goal, gathered, list(targets), seed)
-    fitted = surrogate_json.dump(goal, list(targets), box)
-    finish("regmix", best.weights, partition, out, budget, max_epochs, plot, facts, quality, fitted)
-
-
-@mix_command
-def perf(
-    domains: Domains,
-    target: Annotated[str, typer.Option(help="the metric; mean: over all validation sets", show_default=False)],
-    mixtures: Mixtures = None,
-    metrics: Metrics = None,
-    baseline: Annotated[
-        str | None,
-        typer.Option(help="without --run: id of the run that the probes are compared with", show_default="none"),
-    ] = None,
-    run: Run = None,
-    higher_is_better: Annotated[bool, typer.Option("--higher-is-better", help="the metric is no loss")] = False,
-    beta: Annotated[float, typer.Option(help="strength of exp(beta z(gain))")] = 1.0,
-    top: Annotated[
-        int | None, typer.Option(min=1, help="instead, multiply this many best domains ...", show_default="no")
-    ] = None,
-    factor: Annotated[float, typer.Option(help="... by this factor")] = 2.0,
-    out: Out = Path("mixture.json"),
-    max_epochs: MaxEpochs = None,
-    budget: Budget = None,
-    plot: Plot = None,
-    swarm: SwarmFolder = Path("probes"),
-    share: Annotated[
-        float, typer.Option(help="with --run: share of the tokens that a probe gives to its domain")
-    ] = 0.1,
-    seed: Seed = 0,
-    proxy: ProxyName = "ngram",
-    order: Order = 3,
-    preset: Preset = "1m",
-    proxy_tokens: ProxyTokens = None,
-    device: Device = None,
-    rate: Rate = None,
-    dry_run: DryRun = False,
-) -> None:
-    """Weigh by one baseline run and one probe run with more of each domain (Perf).
-
-    Example: `gemix mix perf run/domains.csv --mixtures ratios.csv --metrics metrics.csv --baseline base --target loss`
-
-    Example: `gemix mix perf run/domains.csv --run proxy/ --target mean --share 0.1`
-    """
-    from gemix.mix import strategies
-    from gemix.mix.strategies.perf import gains, probe_of
-
-    partition, box = domains_and_box(domains, max_epochs, budget)
-
-    def rule(base: "Floats", gain: "Floats", box: "Box") -> "Floats":
-        if top is None:
-            return strategies.perf(base, gain, box, beta)
-        return strategies.perf_top(base, gain, box, top, factor)
-
-    how: dict[str, Any] = {"beta": beta} if top is None else {"top": top, "factor": factor}
-    if run is None:
-        if baseline is None:
-            raise ValueError("--baseline is missing: the id of the run that the probes are compared with")
-        table, values = runs_of(*_tables(mixtures, metrics), partition, [target])
-        if baseline not in table.ids:
-            raise ValueError(f"no run is called {baseline!r}, the baseline; there are {', '.join(table.ids[:10])}")
-        b = table.ids.index(baseline)
-        others = [i for i in range(len(table.ids)) if i != b]
-        rows = probe_of(table.W[b], table.W[others], table.domains)
-        weights = rule(table.W[b], gains(values[b, 0], values[others, 0][rows], higher_is_better), box)
-    else:
-        from gemix.proxy.factory import Kind as ProxyKind
-        from gemix.proxy.factory import make_proxy
-        from gemix.proxy.perf import BASELINE, probe, weigh
-        from gemix.proxy.swarm import Swarm
-
-        _no_tables(mixtures, metrics, baseline)
-        kind = ProxyKind(proxy, order, preset, device, rate)
-        data, tokens = open_data(run, partition.keys, proxy_tokens)
-        if dry_run:
-            say_cost(data, kind, 1 + int((partition.tokens > 0).sum()), tokens)
-            return
-        trained = Swarm(swarm, make_proxy(data, kind), tokens, seed)
-        found = probe(trained, partition, box, target, share, higher_is_better)
-        weights = weigh(found, box, rule)
-        table, baseline = found.table, BASELINE
-        gain = {name: None if x != x else x for name, x in zip(partition.keys, found.gain.tolist(), strict=True)}
-        how |= {"share": share, "gain": gain, "swarm": trained.facts}
-    facts = {"runs": table.sources, "baseline": baseline, "target": target, **how}
-    finish("perf", weights, partition, out, budget, max_epochs, plot, facts)
-
-
-def _tables(mixtures: Path | None, metrics: Path | None) -> tuple[Path, Path]:
-    if mixtures is None or metrics is None:
-        raise ValueError(
-            "give the runs as --mixtures and --metrics, or --run with a folder of `gemix proxy prepare` to train them"
+        goal = goal_of(target or ["mean"], maximise, [*(minimise or []), *data.valid_names, "mean"], objective)
+        wishes = Wishes(reach, take_unproven, _limits(no_worse), dict.fromkeys([*data.valid_names, "mean"], "down"))
+        table, judged, more = _train(
+            data, swarm, kind, tokens, plan, partition, box, goal, wishes, budget, match_repetition
         )
-    return mixtures, metrics
+        proxy_epochs = judged.weights * more.pop("passes")
+    quality = _surrogates(table, goal, surrogate, seed, plot_fit)
+    fitted = quality.pop("fitted")
+    finish(
+        "regmix", judged.weights, partition, box, judged, out_of(source, out), budget, max_epochs, plot, as_json,
+        facts | {"runs": table.sources} | more, quality, fitted(box), proxy_epochs,
+    )  # fmt: skip
 
 
-def _no_tables(*given: object) -> None:
-    if any(value is not None for value in given):
-        raise ValueError("--run makes its own runs: leave out --mixtures, --metrics and --baseline")
-
-
-def _verify(
-    swarm: "Swarm",
+def _train(
+    whole: "ProxyData",
+    folder: Path,
+    kind: "ProxyKind",
+    tokens: int,
+    plan: "Plan",
     partition: "Partition",
     box: "Box",
-    weights: "Floats",
-    goal: "Objective",
-    gathered: "Gathered",
-    targets: list[str],
-    seed: int,
-) -> dict[str, Any]:
-    """Rank the held-out runs, train the chosen and the natural mixture, and say how the predictions held."""
-    from gemix.proxy.regmix_check import check, validate
+    goal: "Goal",
+    wishes: "Wishes",
+    budget: float | None,
+    matched: bool,
+) -> "tuple[RunTable, Judged, dict[str, Any]]":
+    """Train the runs and judge by them; train what they choose beside natural; return runs, judgement and facts."""
+    import numpy as np
 
-    quality: dict[str, Any] = {}
-    held_out = validate(goal, gathered.held_out, targets, seed)
+    from gemix.mix.judge import judge_runs
+    from gemix.mix.strategies import uniform
+    from gemix.proxy.factory import make_proxy
+    from gemix.proxy.regmix import gather
+    from gemix.proxy.regmix_check import SEEDS, CheckPlan, fresh_swarms, judges, searched, trained_check, validate
+    from gemix.proxy.swarm import Swarm
+
+    pools = pools_of(whole, partition, tokens, budget, matched)
+    data = searched(whole)
+    if pools.factor is not None and pools.factor < 1:
+        data = data.cut(pools.shares, plan.seed)
+    trained = Swarm(folder, make_proxy(data, kind), tokens, plan.seed)
+    gathered = gather(trained, partition, box, dict(goal.weights), goal.kind, plan, say)
+    if gathered.stopped:
+        say(f"stopped after {len(gathered.table.ids):,} of {plan.runs:,} runs: more would not change the answer")
+    table = gathered.table
+    judged = judge_runs(table, goal, partition.shares, box, wishes, plan.seed)
+    values = table.targets(list(goal.weights))[1]
+    order = [data.names.index(key) for key in partition.keys]
+    more: dict[str, Any] = {
+        "swarm": trained.facts,
+        "proposals": [vars(proposal) for proposal in gathered.proposals],
+        "matched": pools.factor,
+        "passes": tokens / np.maximum(np.array([data.domains[k].tokens for k in order]), 1),
+    }
+    assert judged.decision is not None
+    held_out = validate(judged.decision, goal, gathered.held_out, values)
     if held_out is not None:
-        quality["held_out"] = vars(held_out)
+        more["check_runs"] = vars(held_out)
         say(
             f"rank correlation {held_out.spearman:.3f} (95 % interval {held_out.low:.3f} to {held_out.high:.3f}) on "
             f"{held_out.runs} runs that were not fitted"
         )
-    found = check(swarm, partition, box, weights, goal, gathered.table, targets)
-    say(
-        f"once trained it has {found.true:.6g} (predicted {found.predicted:.6g}); the natural mixture "
-        f"{found.natural:.6g} (predicted {found.natural_predicted:.6g}), the best fitted run {found.best_run:.6g}"
-    )
-    if not found.beats_natural:
-        say("warning: the chosen mixture does not beat the natural one, which stays the better choice")
-    elif found.best_run < found.true:
-        say("note: one of the fitted runs is better than the chosen mixture")
-    return quality | {"check": found.to_dict()}
+    if judged.grounds.verdict == "better" and judged.wish is not None:
+        seeds = CheckPlan(folder / "check", kind, tokens, pools.shares, SEEDS[kind.name])
+        back = np.argsort(order)  # in the order of the data
+        named = {"natural": judged.natural, "choice": judged.wish, "uniform": uniform(box)}
+        judging = judges(whole)
+        documents = sum(part.documents for part in judging.valid)
+        asked = {name: w[back] for name, w in named.items()}
+        found = trained_check(fresh_swarms(judging, seeds), asked, goal, values, documents)
+        judged = judged.after(found, wishes.take_unproven)
+    return table, judged, more
+
+
+def _surrogates(table: "RunTable", goal: "Goal", kind: Any, seed: int, plot: Path | None) -> dict[str, Any]:
+    """Fit a surrogate to every target: for the sliders of the report, and to say how well runs can be predicted."""
+    from gemix.mix import surrogate_json, surrogates
+    from gemix.mix.objective import Objective
+    from gemix.mix.surrogates.folds import out_of_fold
+
+    table, values = table.targets(list(goal.weights))
+    models, quality = [], []
+    for name, y, weight in zip(goal.weights, values.T, goal.signed.tolist(), strict=True):
+        check = surrogates.cross_validate(kind, table.W, y, seed=seed)
+        models.append(surrogates.surrogate(kind).fit(table.W, y))
+        quality.append({"target": name, "weight": weight} | check.to_dict())
+        say(
+            f"{name}: rank correlation {check.spearman:.3f} (95 % interval {check.low:.3f} to {check.high:.3f}) "
+            f"on left-out runs of {len(y):,}"
+        )
+    fitted = Objective(models, goal.signed, goal.kind, values.mean(axis=0), values.std(axis=0))
+    if plot is not None:
+        import numpy as np
+
+        from gemix.report.figures import predicted_figure
+
+        held_out = [out_of_fold(lambda: surrogates.surrogate(kind), table.W, y, 5, seed) for y in values.T]
+        name = next(iter(goal.weights)) if goal.alone else "objective"
+        predicted_figure(goal.outcome(np.stack(held_out, axis=1), values), goal.outcome(values), plot, name)
+    names = list(goal.weights)
+    return {
+        "kind": kind,
+        "objective": goal.kind,
+        "targets": quality,
+        "fitted": lambda box: surrogate_json.dump(fitted, names, box),
+    }
+
+
+def _limits(texts: Sequence[str] | None) -> dict[str, float]:
+    limits: dict[str, float] = {}
+    for text in texts or ():
+        name, colon, number = text.rpartition(":")
+        try:
+            limits[name if colon else text] = float(number) if colon else 0.0
+        except ValueError:
+            raise ValueError(f"--no-worse is METRIC or METRIC:DELTA, not {text!r}") from None
+    return limits
+
+
+def _directions(maximise: Sequence[str] | None, minimise: Sequence[str] | None) -> dict[str, Any]:
+    return dict.fromkeys(minimise or (), "down") | dict.fromkeys(maximise or (), "up")

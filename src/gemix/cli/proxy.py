@@ -13,6 +13,7 @@ from gemix.cli.proxy_common import (
     Order,
     Preset,
     ProxyName,
+    ProxyTokens,
     Rate,
     RunSeed,
     budget_of,
@@ -28,17 +29,13 @@ from gemix.runtime.progress import say
 app = typer.Typer(
     help="Small models that tell what a mixture is worth before the real training.\n\n"
     "`gemix proxy prepare` makes their data from a labelled corpus, `gemix proxy run` trains a model on each of many "
-    "mixtures, `gemix proxy train` one model on one. `gemix mix regmix DOMAINS --run proxy/` does all that RegMix "
+    "mixtures, `gemix proxy train` one model on one. `gemix mix regmix RUN --token-data proxy/` does all that RegMix "
     "needs in one command.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
 
-Data = Annotated[Path, typer.Option("--data", help="folder of `gemix proxy prepare`", show_default=False)]
-Tokens = Annotated[
-    float | None,
-    typer.Option("--budget-tokens", help="tokens that each model sees, such as 1e8", show_default="those of the data"),
-]
+Data = Annotated[Path, typer.Option("--token-data", help="folder of `gemix proxy prepare`", show_default=False)]
 
 app.command()(command(extra="mix")(prepare))
 
@@ -57,7 +54,7 @@ def run(
     proxy: ProxyName = "ngram",
     order: Order = 3,
     preset: Preset = "1m",
-    budget_tokens: Tokens = None,
+    proxy_tokens: ProxyTokens = None,
     seed: RunSeed = 0,
     device: Device = None,
     rate: Rate = None,
@@ -77,7 +74,7 @@ def run(
     `metrics.csv` in the folder grows by a row a model: the loss on every validation set in nats per token, and their
     mean. With `mixtures.csv` beside it, it is what `gemix mix` reads.
 
-    Example: `gemix proxy run --data proxy/ --mixtures mixtures.csv --out swarm/ --proxy transformer --preset 1m`
+    Example: `gemix proxy run --token-data proxy/ --mixtures mixtures.csv --out swarm/ --proxy transformer --preset 1m`
 
     On many GPUs: `srun gemix proxy run ... --rank auto`; the last rank joins the table.
     """
@@ -99,7 +96,7 @@ def run(
     table = read_runs(mixtures, domains=content.names)
     for note in table.notes:
         say(f"note: {note}")
-    budget = budget_of(content, budget_tokens)
+    budget = budget_of(content, proxy_tokens)
     if dry_run:
         say_cost(content, kind, len(table.ids), budget, table)
         say_done(out, table, content.valid_names)
@@ -123,7 +120,7 @@ def train(
     mixture: Annotated[Path, typer.Option(help="mixture.json, or a file of another project", show_default=False)],
     out: Annotated[Path, typer.Option("--out", "-o", help="folder of the checkpoint", show_default=False)],
     preset: Preset = "1m",
-    budget_tokens: Tokens = None,
+    proxy_tokens: ProxyTokens = None,
     seed: RunSeed = 0,
     device: Device = None,
     rate: Rate = None,
@@ -131,7 +128,7 @@ def train(
 ) -> None:
     """Train one transformer on one mixture; a checkpoint in Hugging Face's format, and its losses.
 
-    Example: `gemix proxy train --data proxy/ --mixture mixture.json --out checkpoint/ --preset 60m --budget-tokens 1e9`
+    Example: `gemix proxy train --token-data proxy/ --mixture mixture.json --out model/ --preset 60m --proxy-tokens 1B`
     """
     from gemix.mix.read_runs import read_runs
     from gemix.proxy.dataset import read_data
@@ -143,7 +140,7 @@ def train(
     table = read_runs(mixture, domains=content.names)
     if len(table.ids) != 1:
         raise GemixError(f"{mixture} holds {len(table.ids)} mixtures; one model is trained on one")
-    budget = budget_of(content, budget_tokens)
+    budget = budget_of(content, proxy_tokens)
     if dry_run:
         say_cost(content, Kind("transformer", preset=preset), 1, budget, table)
         return

@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gemix.cli.numbers import COUNT
 from gemix.runtime.progress import say
 
 if TYPE_CHECKING:
+    from gemix.mix.partition import Partition
     from gemix.mix.tables import RunTable
     from gemix.proxy.dataset import ProxyData
     from gemix.proxy.factory import Kind
+    from gemix.proxy.pools import Matching
     from gemix.runtime.ranks import Rank
 
 ProxyName = Annotated[str, typer.Option("--proxy", help="ngram (counts, milliseconds a mixture) or transformer")]
@@ -22,13 +25,24 @@ Device = Annotated[
 ]
 Rate = Annotated[float | None, typer.Option(help="transformer: largest learning rate", show_default="the preset's")]
 RunSeed = Annotated[int, typer.Option(min=0, help="of every training: initial weights and order of the data")]
-Run = Annotated[
+TokenData = Annotated[
     Path | None,
-    typer.Option("--run", help="folder of `gemix proxy prepare`: train the runs that are needed", show_default="no"),
+    typer.Option(
+        "--token-data", help="folder of `gemix proxy prepare`: train the runs that are needed", show_default="no"
+    ),
 ]
 ProxyTokens = Annotated[
     float | None,
-    typer.Option(help="with --run: tokens that each model sees, such as 1e8", show_default="those of the data"),
+    typer.Option(
+        "--proxy-tokens", help="tokens that each proxy sees: 100M, 1e8", show_default="those of the data", **COUNT
+    ),
+]
+Matched = Annotated[
+    bool,
+    typer.Option(
+        "--match-repetition/--no-match-repetition",
+        help="with --budget: cut the proxies' pools so that they repeat a domain as often as the real training will",
+    ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="say what would be trained, and stop")]
 
@@ -75,6 +89,23 @@ def local_device(rank: "Rank", environment: Mapping[str, str], gpus: int) -> str
     names = ("LOCAL_RANK", "SLURM_LOCALID", "OMPI_COMM_WORLD_LOCAL_RANK")
     local = next((int(environment[name]) for name in names if environment.get(name, "").isdecimal()), rank.index)
     return f"cuda:{local % gpus}"
+
+
+def pools_of(data: "ProxyData", partition: "Partition", tokens: int, budget: float | None, matched: bool) -> "Matching":
+    """Return how the pools are cut, and say it."""
+    import numpy as np
+
+    from gemix.proxy.pools import matching
+
+    found = matching(data, partition, tokens, budget if matched else None)
+    if not matched or budget is None:
+        why = "no --budget is given" if matched else "--no-match-repetition"
+        say(f"note: the proxies read whole pools ({why}): domains that the real training repeats may come out too high")
+    elif found.factor is not None and found.factor < 1:
+        say(f"the proxies see {found.factor:.3g} of the budget, and so much of the tokens of every domain")
+    for k in np.flatnonzero(found.short).tolist():
+        say(f"note: {data.names[k]} has fewer prepared tokens than that: the proxies repeat it more than the training")
+    return found
 
 
 def say_cost(

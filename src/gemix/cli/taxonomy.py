@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gemix.cli.command import command
-from gemix.cli.mix_common import Out, Plot, finish, mix_command, sha256
+from gemix.cli.mix_common import Plot, finish, mix_command, sha256
 from gemix.runtime.errors import GemixError
 from gemix.runtime.progress import say
 
@@ -75,7 +75,7 @@ def expand(
         Path,
         typer.Argument(help="table of the domains with a column node, as `gemix cut` writes it", show_default=False),
     ],
-    out: Out = Path("mixture.json"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="the mixture, JSON")] = Path("mixture.json"),
     plot: Plot = None,
 ) -> None:
     """Turn a mixture of nodes into one of their domains, in proportion to the tokens inside each node.
@@ -83,6 +83,7 @@ def expand(
     Example: `gemix mix expand mixture-8.json domains-8.leaves.csv --out mixture.json`
     """
     from gemix.mix.formats import mixture_json
+    from gemix.mix.grounds import by_hand
     from gemix.mix.levels import expand as expand_weights
     from gemix.mix.levels import read_nodes
 
@@ -101,7 +102,11 @@ def expand(
     quality = coarse.surrogate
     if quality is not None:  # it holds for the prediction still; the fitted surrogate beside the mixture is of nodes
         quality = {key: value for key, value in quality.items() if key != "sha256"}
-    finish(coarse.strategy, fine, partition, out, coarse.budget_tokens, epochs, plot, facts, quality)
+    why = coarse.grounds or by_hand(f"expanded from {mixture.name}")
+    finish(
+        coarse.strategy, fine, partition, partition.box(), why, out, coarse.budget_tokens, epochs, plot,
+        provenance=facts, surrogate=quality,
+    )  # fmt: skip
 
 
 def _owners(taxonomy: "Taxonomy", nodes: int, run: Path) -> list[int]:

@@ -48,6 +48,7 @@ class Evidence:
         reference: (K,) mixture that gains are over.
         maximise: whether a larger outcome is better.
         seed: of the permutations of the gate.
+        like: evidence on another outcome of the very same runs, whose covariances are used again.
 
     Attributes:
         mixtures: distinct ones, (d, K).
@@ -61,7 +62,13 @@ class Evidence:
     """
 
     def __init__(
-        self, weights: ArrayLike, outcomes: ArrayLike, reference: ArrayLike, maximise: bool = False, seed: int = 0
+        self,
+        weights: ArrayLike,
+        outcomes: ArrayLike,
+        reference: ArrayLike,
+        maximise: bool = False,
+        seed: int = 0,
+        like: "Evidence | None" = None,
     ) -> None:
         W, y = np.asarray(weights, float), np.asarray(outcomes, float)
         self.reference = np.asarray(reference, float)
@@ -74,6 +81,7 @@ class Evidence:
             raise ValueError("mixtures, outcomes and the reference must be finite numbers")
         self.sign = -1.0 if maximise else 1.0
         self.seed = seed
+        self._like = like
         _, first, inverse = np.unique(np.round(W, DIGITS), axis=0, return_index=True, return_inverse=True)
         inverse = inverse.ravel()
         self.first: NDArray[np.intp] = first
@@ -95,6 +103,8 @@ class Evidence:
     @cached_property
     def geometry(self) -> Geometry:
         """The covariances of the runs."""
+        if self._like is not None:
+            return self._like.geometry
         return Geometry(self.mixtures, self.repeats)
 
     @property
@@ -129,6 +139,13 @@ class Evidence:
         mean, sd = self.process.gain(np.atleast_2d(np.asarray(W, float)))
         reach = (float(norm.ppf((1 + INTERVAL) / 2)) if z is None else z) * sd
         return Gain(self._in_unit(mean), self._in_unit(mean - reach), self._in_unit(mean + reach))
+
+    def standardised(self, gain: float) -> float:
+        """Return a gain in the outcome's unit as one of `process`; -inf for a loss that no mixture can have."""
+        if self.floor is None:
+            return gain / self._fit[2]
+        left = 1 - gain / self._per_log
+        return -np.log(left) / self._fit[2] if left > 0 else np.inf
 
     def judge(self, W: ArrayLike, alpha: float = 0.05) -> list[Verdict]:
         """Return the verdict on mixtures, (m, K), that were named before the runs were seen: uniform, by hand.

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from gemix.mix.grounds import Grounds
 from gemix.runtime.records import Record
 
 Natural = Annotated[int, Field(ge=0)]
@@ -21,6 +22,10 @@ class DomainWeight(BaseModel):
         share: token share in the corpus; None where the corpus was not counted.
         documents, tokens: size of the domain in the corpus; None where it was not counted.
         epochs: how often the budget passes over the domain, weight x budget / tokens; None without budget or tokens.
+        bounds: floor and cap that the weight had to keep; None where nothing bounds it.
+        region: smallest and largest weight over the runs; None without runs.
+        wish: what the search would take, proven or not; None without a search.
+        range: of the weight, 95 % of it, among mixtures that may as well be the best; None where it is not known.
 
     """
 
@@ -33,6 +38,10 @@ class DomainWeight(BaseModel):
     documents: Natural | None = None
     tokens: Natural | None = None
     epochs: float | None = Field(None, ge=0)
+    bounds: tuple[float, float] | None = None
+    region: tuple[float, float] | None = None
+    wish: float | None = Field(default=None, ge=0, le=1)
+    range: tuple[float, float] | None = None
 
 
 class Mixture(Record):
@@ -40,7 +49,9 @@ class Mixture(Record):
 
     Attributes:
         strategy: what decided the weights ("regmix", "uniform", ...).
+        grounds: the verdict over natural shares, and its figures; None in files of 0.1.
         budget_tokens: tokens that training will see, if known.
+        unit: what counted the tokens of shares, budget and epochs; None where the table of domains does not say.
         partition: fingerprint of what gave the domains their numbers; None where the keys are names.
         domains: in the order of the partition; keys are unique, weights sum to 1 within 1e-9.
         surrogate: quality of the fit behind the weights (kind, target, cross-validated rank correlation with its
@@ -49,10 +60,12 @@ class Mixture(Record):
 
     """
 
-    SCHEMA: ClassVar[int] = 2
+    SCHEMA: ClassVar[int] = 3
 
     strategy: str
+    grounds: Grounds | None = None
     budget_tokens: Natural | None = None
+    unit: str | None = None
     partition: str | None = None
     domains: list[DomainWeight] = Field(min_length=1)
     surrogate: dict[str, Any] | None = None
@@ -60,7 +73,7 @@ class Mixture(Record):
 
     @classmethod
     def upgraded(cls, content: dict[str, Any], schema: int) -> dict[str, Any]:
-        """Return a mixture of 0.1, whose domains go by their names."""
+        """Return a mixture of 0.1, whose domains go by their names, and which says nothing of its grounds."""
         return content
 
     @model_validator(mode="after")

@@ -14,6 +14,7 @@ Of the mixtures with the largest gain - k sd, k = z / 3, 2 z / 3, 4 z / 3, the f
 interval of its gain has z for its half-width: it covers what choosing does to an estimate.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
@@ -28,6 +29,7 @@ from gemix.mix.search import Search
 
 ALPHA: Final = 0.05
 LEAST_GAIN: Final = 0.05
+NoWorse = Sequence[tuple[Evidence, float]]
 STEPS: Final = (1 / 3, 2 / 3, 4 / 3)  # of z: what is taken off when a mixture is chosen
 
 
@@ -86,6 +88,7 @@ class Decision:
             outcome of natural), `.gain(W)`, `.judge(W)`.
         box: where weights may lie.
         seed: that was given.
+        no_worse: other outcomes of the runs, each with the loss over natural that is allowed, in its unit.
 
     """
 
@@ -98,6 +101,19 @@ class Decision:
     evidence: Evidence
     box: Box = field(repr=False)
     seed: int = 0
+    no_worse: NoWorse = ()
+
+    @property
+    def natural_outside(self) -> int | None:
+        """The domain whose natural weight is farthest out of the runs' range; -1: distance; None: natural is inside."""
+        # The next run would pass the range of so many by about range / (runs - 1).
+        return self.region.outside(self.natural, 1 / max(len(self.evidence.means) - 1, 1))
+
+    @cached_property
+    def search(self) -> Search:
+        """The search over what region, box and other outcomes allow; for runs that tell something."""
+        allowed = [(other.process, other.standardised(-loss)) for other, loss in self.no_worse if other.tells]
+        return Search(self.evidence.process, self.region, self.box, self.seed, allowed)
 
     @cached_property
     def wish(self) -> Proposal | None:
@@ -109,7 +125,7 @@ class Decision:
             return self.chosen
         if not self.evidence.tells:
             return None
-        found = Search(self.evidence.process, self.region, self.box, self.seed).best(1.0)
+        found = self.search.best(1.0)
         return None if found is None else _proposal(self.evidence, found)
 
     @property
@@ -120,6 +136,7 @@ class Decision:
         return BestRun(int(of.first[i]), of.mixtures[i], float(of.means[i]), int(of.repeats[i]))
 
 
+# The four conditions, one after another, each with its sentence.
 def decide(
     weights: ArrayLike,
     outcomes: ArrayLike,
@@ -127,8 +144,8 @@ def decide(
     box: Box,
     maximise: bool = False,
     reach: float = 1.0,
-    alpha: float = ALPHA,
     seed: int = 0,
+    no_worse: NoWorse = (),
 ) -> Decision:
     """Decide whether the runs prove a mixture better than natural, and which.
 
@@ -139,8 +156,9 @@ def decide(
         box: caps and floors.
         maximise: whether a larger outcome is better (an accuracy).
         reach: how much wider than the runs' region to search, about their mean.
-        alpha: of the gate.
         seed: of permutations and starts; the same input and seed give the same decision.
+        no_worse: evidence on other outcomes of the runs over the same reference, each with the loss (in its unit, from
+            0) that its expected value may take; mixtures beyond are not chosen.
 
     Raises:
         ValueError: shapes that do not match, numbers that are not finite, weights off the simplex.
@@ -152,32 +170,35 @@ def decide(
     region = Region.of(evidence.mixtures, reach)
 
     def stay(reason: str) -> Decision:
-        return Decision("unproven", reason, home, home, None, region, evidence, box, seed)
+        return Decision("unproven", reason, home, home, None, region, evidence, box, seed, no_worse)
 
     count = len(evidence.means)
     if count < LEAST:
         return stay(f"{count} distinct mixture{'s' * (count > 1)} cannot show which is better: run at least {LEAST}")
     if not evidence.tells:
         return stay("every mixture had the same outcome")
-    # The next run would pass the range of so many by about range / (runs - 1).
-    outside = region.outside(home, 1 / (count - 1))
+    stayed = stay("no mixture in the region of the runs has a gain over natural beyond its error")
+    outside = stayed.natural_outside
     if outside is not None:
         where = f": {box.names[outside]} has {home[outside]:.1%}, in the runs " if outside >= 0 else ""
         range_ = f"{region.low[outside]:.1%} to {region.high[outside]:.1%}" if outside >= 0 else ""
         return stay(f"natural lies outside the region of the runs{where}{range_}; add natural as a run")
-    if evidence.p_value > alpha:
+    if evidence.p_value > ALPHA:
         return stay(f"the outcomes do not depend on the mixture beyond chance (P = {evidence.p_value:.2g})")
-    search, z = Search(evidence.process, region, box, seed), caution(len(home))
+    stayed, z = (
+        stay("no mixture in the region of the runs has a gain over natural beyond its error"),
+        caution(len(home)),
+    )
     for step in STEPS:
-        found = search.best(step * z)
+        found = stayed.search.best(step * z)
         if found is None:
-            return stay("the caps and floors leave no mixture in the region of the runs")
+            return stay("what is asked for leaves no mixture in the region of the runs")
         gain, sd = evidence.process.gain(found[None])
         if gain[0] > max(z * sd[0], LEAST_GAIN):
             chosen = _proposal(evidence, found)
             reason = f"the runs show a gain of {chosen.gain:.3g} ({chosen.low:.3g} to {chosen.high:.3g}) over natural"
-            return Decision("better", reason, found, home, chosen, region, evidence, box, seed)
-    return stay("no mixture in the region of the runs has a gain over natural beyond its error")
+            return Decision("better", reason, found, home, chosen, region, evidence, box, seed, no_worse)
+    return stayed
 
 
 def _proposal(evidence: Evidence, weights: Floats) -> Proposal:

@@ -5,11 +5,12 @@ from typing import Final
 import numpy as np
 
 from gemix.mix.box import Floats
-from gemix.mix.search import Search
 from gemix.mix.verdict import Decision
 
 DRAWS: Final = 200
-MIXTURES: Final = 150
+CHAINS: Final = 48
+STEPS: Final = 60
+MIXTURES: Final = 300
 LEVEL: Final = 0.95
 
 
@@ -29,13 +30,8 @@ def weight_ranges(decision: Decision, draws: int = DRAWS, level: float = LEVEL) 
     evidence = decision.evidence
     if not evidence.tells or decision.wish is None:
         return None
-    pool = Search(evidence.process, decision.region, decision.box, decision.seed).pool
     random = np.random.default_rng(decision.seed)
-    pool = pool[np.sort(random.permutation(len(pool))[:MIXTURES])]
-    # Around the wish the pool is thin: the ways from it to the others fill it up.
-    near = decision.wish.weights + random.random((len(pool), 1)) ** 2 * (pool - decision.wish.weights)
-    inside = decision.region.contains(near) & decision.box.contains(near, 1e-7)
-    pool = np.concatenate([pool, near[inside], decision.wish.weights[None]])
+    pool = _as_good(decision, random)
     gains = evidence.process.draws(pool, draws, random)
     good = gains >= gains.max(axis=1, keepdims=True) - evidence.process.noise
     # Every draw counts the same, however many mixtures are as good as its best.
@@ -44,3 +40,32 @@ def weight_ranges(decision: Decision, draws: int = DRAWS, level: float = LEVEL) 
     found = [np.quantile(column, ends, weights=share, method="inverted_cdf") for column in pool.T]
     low, high = np.array(found).T
     return low, high
+
+
+def _as_good(decision: Decision, random: np.random.Generator) -> Floats:
+    """Return mixtures whose expected gain is within error of the wish's, (m, K): where random walks from it come.
+
+    A step moves weight from one domain to another, by any amount that the box leaves.
+    """
+    assert decision.wish is not None
+    wish, search, process = decision.wish.weights, decision.search, decision.evidence.process
+    box = decision.region.within(decision.box)
+    assert box is not None
+    mean, sd = process.gain(wish[None])
+    least = mean[0] - max(float(sd[0]), process.noise)
+    near = np.concatenate([wish[None], search.pool[search.mean >= least]])
+    now = near[random.integers(0, len(near), CHAINS)]
+    found, every = [wish[None]], np.arange(CHAINS)
+    for _ in range(STEPS):
+        to, source = random.integers(0, len(wish), (2, CHAINS))
+        room = np.minimum(box.cap[to] - now[every, to], now[every, source] - box.floor[source])
+        # Steps of all sizes: weights are as different.
+        step = np.maximum(room, 0.0) * random.random(CHAINS) ** 2 * (to != source)
+        then = now.copy()
+        then[every, to] += step
+        then[every, source] -= step
+        kept = search.allows(then) & (process.gain(then)[0] >= least)
+        now = np.where(kept[:, None], then, now)
+        found.append(now)
+    pool = np.unique(np.concatenate(found), axis=0)
+    return np.concatenate([wish[None], pool[np.sort(random.permutation(len(pool))[:MIXTURES])]])

@@ -8,7 +8,8 @@ A folder, made by `gemix proxy prepare`:
     valid/00000.bin ...   documents one after another, each with the end-of-text token behind it
 """
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -16,10 +17,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from gemix.proxy.documents import Tokens, nearest_documents, split_documents
 from gemix.runtime.errors import GemixError
 from gemix.runtime.records import Record, read_record
-
-Tokens = NDArray[np.uint16] | NDArray[np.uint32]
 
 
 class Part(BaseModel):
@@ -105,6 +105,67 @@ class ProxyData:
             if not len(self.train[k]):
                 raise GemixError(f"the domain {self.names[k]!r} has no training text, so no mixture can give it weight")
         return w / total[:, None]
+
+    def cut(self, shares: ArrayLike, seed: int) -> "ProxyData":
+        """Return the data with smaller pools: of every domain whole documents at random, up to a share of its tokens.
+
+        A model of few tokens that stands for a training of many repeats a domain as often as that will, where the
+        pools are cut by the same factor as the tokens (arXiv 2606.07597).
+
+        Args:
+            shares: (K,) of each domain's tokens; 1 and more keeps all of it.
+            seed: of the choice.
+
+        """
+        kept = [
+            tokens
+            if share >= 1 or not len(tokens)
+            else nearest_documents(tokens, self.end, share * len(tokens), [seed, k])
+            for k, (tokens, share) in enumerate(zip(self.train, np.broadcast_to(shares, len(self.train)), strict=True))
+        ]
+        domains = [
+            part if tokens is whole else _resized(part, tokens, self.end)
+            for part, tokens, whole in zip(self.domains, kept, self.train, strict=True)
+        ]
+        key = f"{self.fingerprint} cut {np.asarray(shares, float).tolist()} {seed}"
+        return replace(self, domains=domains, train=kept, fingerprint=hashlib.sha256(key.encode()).hexdigest())
+
+    def judged_by(self, part: int, of: int, pieces: int = 1) -> "ProxyData":
+        """Return the data with a part of the validation documents, by a hash of their tokens, perhaps in pieces.
+
+        Args:
+            part: which one, from 0.
+            of: how many parts there are.
+            pieces: that every validation set is divided into, called NAME/0, NAME/1, ...; empty ones are left out.
+
+        Raises:
+            GemixError: a validation set has no document in this part.
+
+        """
+        sets: list[Part] = []
+        texts: list[Tokens] = []
+        for own, tokens in zip(self.valid, self.held_out, strict=True):
+            documents = split_documents(tokens, self.end)
+            hashes = [int.from_bytes(hashlib.blake2b(d.tobytes(), digest_size=8).digest()) for d in documents]
+            mine = [(h // of, d) for h, d in zip(hashes, documents, strict=True) if h % of == part]
+            if not mine:
+                raise GemixError(f"the validation set {own.name!r} has too few documents to be divided: hold out more")
+            for piece in range(pieces):
+                found = [d for h, d in mine if h % pieces == piece]
+                if found:
+                    joined: Any = np.concatenate(found)
+                    name = own.name if pieces == 1 else f"{own.name}/{piece}"
+                    size = round(own.bytes * len(joined) / max(own.tokens, 1))
+                    sets.append(Part(name=name, documents=len(found), tokens=len(joined), bytes=size))
+                    texts.append(joined)
+        key = f"{self.fingerprint} judged by {part} of {of} in {pieces}"
+        return replace(self, valid=sets, held_out=texts, fingerprint=hashlib.sha256(key.encode()).hexdigest())
+
+
+def _resized(part: Part, tokens: Tokens, end: int) -> Part:
+    documents = int(np.count_nonzero(tokens == end))
+    size = round(part.bytes * len(tokens) / part.tokens)
+    return Part(name=part.name, documents=documents, tokens=len(tokens), bytes=size)
 
 
 def token_type(vocabulary: int) -> np.dtype[Any]:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from gemix.mix.excess import read_excess
-from gemix.mix.strategies.doremi import doremi_states
+from gemix.mix.strategies.doremi import bounded_step, doremi_states
 from gemix.mix.tables import write_csv
 from gemix.proxy.dataset import ProxyData
 from gemix.proxy.interface import Floats
@@ -43,7 +43,7 @@ class DoReMiSettings:
         reference: (K,) mixture of the first reference; None: natural, by tokens.
         rounds: at most so many.
         tolerance: a round is the last when no weight differs by as much from the mixture of its reference.
-        eta: step size of the weights.
+        eta: step size of the weights, at most (`gemix.mix.strategies.doremi.bounded_step`).
         smoothing: share of uniform weights in every step.
         sampling: batches of the proxy are drawn uniformly over domains, or by the mixture of the reference.
         seed: of initial weights and order of the data; a round's reference and proxy begin alike.
@@ -119,7 +119,8 @@ class Round:
         """
         try:
             excess, _ = read_excess(path, domains)
-            states = list(doremi_states(excess, np.ones(len(domains)), settings.eta, settings.smoothing))
+            eta = bounded_step(settings.eta, len(domains), len(excess))
+            states = list(doremi_states(excess, np.ones(len(domains)), eta, settings.smoothing))
         except (OSError, ValueError) as error:
             raise GemixError(f"{error}: remove the folder to start over") from error
         return cls(reference, np.array([state.weights for state in states]), excess, states[-1].average)
@@ -195,7 +196,13 @@ def doremi(
 def _facts(data: ProxyData, settings: DoReMiSettings, mixture: Floats) -> dict[str, Any]:
     """Return what decides a round, as JSON; how many rounds there are does not."""
     config, training = chosen(settings.preset, settings.batch, settings.context, settings.rate)
-    own = {"eta": settings.eta, "smoothing": settings.smoothing, "sampling": settings.sampling, "seed": settings.seed}
+    own: dict[str, Any] = {
+        "eta": settings.eta,
+        "smoothing": settings.smoothing,
+        "sampling": settings.sampling,
+        "seed": settings.seed,
+    }
+    own["bounded"] = True  # eta, by the number of steps
     sizes = {"model": asdict(config), "training": asdict(training), "budget": settings.budget}
     return {"data": data.fingerprint, "reference": mixture.tolist()} | sizes | own
 

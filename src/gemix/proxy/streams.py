@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gemix.proxy.dataset import Part, Tokens, part_path
+from gemix.proxy.dataset import Part, part_path
+from gemix.proxy.documents import Tokens
 from gemix.runtime.errors import GemixError
 
 _HELD = 1 << 26  # bytes of tokens that wait for their files

@@ -12,7 +12,8 @@ from gemix.corpus.reader import read_batches
 from gemix.corpus.shards import Shard
 from gemix.labels.documents import labelled_batches
 from gemix.labels.labelled import LabelledCorpus
-from gemix.proxy.dataset import Tokens, token_type
+from gemix.proxy.dataset import token_type
+from gemix.proxy.documents import Tokens
 from gemix.proxy.streams import TrainStreams, ValidSet
 from gemix.proxy.tokenised import below, encode, id_hashes, in_pieces
 from gemix.runtime.errors import GemixError

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from tokenizers import Tokenizer
 
-from gemix.proxy.dataset import Part, ProxyData, Tokens, token_type
+from gemix.proxy.dataset import Part, ProxyData, token_type
+from gemix.proxy.documents import Tokens
 from gemix.runtime.errors import GemixError
 from gemix.tokens.tokenizer import end_of_text, vocabulary_size
 

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gemix.mix import surrogate_json
 from gemix.mix.domain_ids import domain_number
 from gemix.mix.formats import mixture_json
+from gemix.mix.grounds import Grounds
+from gemix.mix.grounds_text import sentences
 from gemix.mix.mixture import Mixture
 from gemix.mix.partition import read_partition
 from gemix.report import read
@@ -65,14 +67,33 @@ def panel(run: Path) -> dict[str, Any] | None:
     if quality is not None:
         sliders, note = _sliders(surrogate_json.path_beside(path), mixture, quality)
         notes += [note] if note else []
+    grounds = mixture.grounds
     return {
         "strategy": plain(mixture.strategy, 40),
+        "verdict": [] if grounds is None else [plain(line, 400) for line in sentences(grounds)],
+        "leaves": grounds is not None and grounds.gain is not None,
+        "others": [] if grounds is None else _others(grounds),
+        "has_ranges": all(entry.range is not None and entry.region is not None for entry in mixture.domains),
         "budget": mixture.budget_tokens,
         "domains": _domains(run, mixture),
         "quality": quality.model_dump(exclude={"sha256"}) if quality else None,
         "sliders": sliders,
         "notes": notes,
     }
+
+
+def _others(grounds: Grounds) -> list[dict[str, Any]]:
+    return [
+        {
+            "metric": plain(effect.metric, 80),
+            "natural": effect.natural,
+            "change": effect.change.value,
+            "low": effect.change.low,
+            "high": effect.change.high,
+            "verdict": effect.verdict or "direction unknown",
+        }
+        for effect in grounds.others
+    ]
 
 
 def _read(path: Path) -> Mixture:
@@ -119,6 +140,8 @@ def _domains(run: Path, mixture: Mixture) -> list[dict[str, Any]]:
             "ratio": entry.weight / entry.share if entry.share else None,
             "tokens": entry.tokens,
             "epochs": entry.epochs,
+            "range": entry.range,
+            "region": entry.region,
         }
         for entry, number in zip(mixture.domains, ids, strict=True)
     ]

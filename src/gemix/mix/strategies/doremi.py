@@ -99,6 +99,16 @@ class DoReMi:
         return replace(self, weights=w, average=average, excess=known, steps=steps)
 
 
+def bounded_step(eta: float, k: int, steps: int) -> float:
+    """Return the step size of a training of so many steps: eta, but at most sqrt(2 log K / steps).
+
+    Steps that do not shrink with their number add up: weights go like exp(eta times the sum of the excess), and after
+    enough of them one domain has all. With this bound the average is within sqrt(log K / (2 steps)) of the minimax
+    mixture for an excess up to 1 nat (Freund and Schapire 1999).
+    """
+    return min(eta, float(np.sqrt(2 * np.log(k) / steps))) if k > 1 else eta
+
+
 def doremi_replay(excess: NDArray[np.float64], start: ArrayLike, eta: float = 1.0, smoothing: float = 1e-3) -> DoReMi:
     """Return the state after all steps of a recorded training.
 

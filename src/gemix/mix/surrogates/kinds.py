@@ -9,7 +9,7 @@ Kind = Literal["auto", "gp", "lightgbm", "loglinear", "linear"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
-def surrogate(kind: Kind = "auto") -> Surrogate:
+def surrogate(kind: Kind = "gp") -> Surrogate:
     """Return an unfitted surrogate; see docs/surrogates.md for what each is.
 
     Raises:

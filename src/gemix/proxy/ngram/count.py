@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemix.proxy.dataset import ProxyData
+from gemix.proxy.documents import some_documents
 from gemix.proxy.interface import Floats
 from gemix.proxy.ngram.counts import Sparse, SparseColumns
-from gemix.proxy.ngram.documents import some_documents
 from gemix.proxy.ngram.mixture_kernel import Counts, Grams
 from gemix.proxy.ngram.model import MixtureModel
 from gemix.proxy.ngram.smoothing import Smoothing, fit_smoothing

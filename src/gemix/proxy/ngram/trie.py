@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.proxy.dataset import Tokens
+from gemix.proxy.documents import Tokens
 from gemix.proxy.ngram import trie_kernel as kernel
 from gemix.runtime.errors import GemixError
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.proxy.dataset import ProxyData, Tokens
+from gemix.proxy.dataset import ProxyData
+from gemix.proxy.documents import Tokens
 from gemix.proxy.interface import Floats
 from gemix.runtime.errors import GemixError
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from gemix.mix.strategies.doremi import DoReMi, excess_loss
+from gemix.mix.strategies.doremi import DoReMi, bounded_step, excess_loss
 from gemix.proxy.interface import Floats
 from gemix.proxy.transformer.batches import Batches
 from gemix.proxy.transformer.config import Config, Training
@@ -52,7 +52,7 @@ def train_group_dro(
         training: how.
         batches: of the proxy.
         budget: tokens, rounded up to whole sequences.
-        eta: step size of the domain weights.
+        eta: step size of the domain weights, at most (`bounded_step`).
         smoothing: share of uniform weights in every step.
         advance: called with the tokens of every step.
 
@@ -82,7 +82,7 @@ def train_group_dro(
             raise failure("the proxy of DoReMi", step)
         of_tokens = np.repeat(domains, training.context)
         excess[step] = excess_loss(found.flatten().cpu().numpy(), wanted.flatten().cpu().numpy(), of_tokens, k)
-        state = state.step(excess[step], eta, smoothing)
+        state = state.step(excess[step], bounded_step(eta, k, steps), smoothing)
         trajectory[step] = state.weights
         factors = state.weights[domains] / batches.mixture[domains]
         share = to_device((factors / factors.sum()).astype(np.float32), device)

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gemix.proxy.dataset import Tokens
+from gemix.proxy.documents import Tokens
 from gemix.proxy.interface import Floats
 from gemix.proxy.transformer.batches import Batches
 from gemix.proxy.transformer.config import Config, Training
