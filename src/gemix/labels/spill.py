@@ -15,8 +15,8 @@ SCHEMA = pa.schema(
     [
         ("position", pa.float64()),
         ("domain", pa.int32()),
-        ("tokens", pa.int64()),
-        ("document", pa.large_binary()),  # JSON
+        ("size", pa.int64()),  # of the document, as its writer counts
+        ("document", pa.large_binary()),  # as its writer has it
     ]
 )
 _FLUSH_BYTES = 1 << 26
