@@ -65,7 +65,6 @@ class Mds:
             | {
                 "raw_data": {"basename": part.name, "bytes": part.size, "hashes": {}},
                 "samples": part.documents,
-                "version": 2,
                 "zip_data": None,
             }
             for part in parts
@@ -82,4 +81,5 @@ def _config(dtype: np.dtype[Any]) -> dict[str, Any]:
         "format": "mds",
         "hashes": [],
         "size_limit": None,
+        "version": 2,
     }
