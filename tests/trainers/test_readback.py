@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
+from export_data import mixture
 from installed import need, need_streaming
 from token_data import Document, make_corpus, read_data, wide
 
-from gemix.trainers import DataIndex, TokenizeSettings, tokenize_corpus
+from gemix.trainers import DataIndex, TokenizeSettings, export_mixture, tokenize_corpus
 
 
 @pytest.fixture(params=[False, True], ids=["16 bits", "32 bits"])
@@ -47,12 +49,8 @@ def test_megatron_blends_domains(make: Any, tmp_path: Path, request: pytest.Fixt
     from megatron.core.datasets.utils import get_blend_from_list
 
     index, documents = make("megatron")
-    words = [
-        word
-        for domain, weight in zip(index.domains, (0.1, 0.2, 0.3, 0.4), strict=True)
-        for file in domain.files
-        for word in (str(weight * file.tokens / domain.tokens), str(tmp_path / "data" / file.path))
-    ]
+    export_mixture(mixture(0.1, 0.2, 0.3, 0.4), "megatron", tmp_path / "blend", data=tmp_path / "data")
+    words = (tmp_path / "blend").read_text().split()
 
     class Tokenizer:
         """What Megatron asks a tokenizer for."""
@@ -116,6 +114,38 @@ def test_olmo_core_reads_every_document(make: Any, tmp_path: Path) -> None:
             for pair in iter_document_indices(path, eos_token_id=index.end, dtype=np.dtype(index.dtype).type)
         ]
         assert [b - a for a, b in bounds] == [len(document) for document in documents[domain.name]]
+
+
+def test_olmo_core_builds_the_mixture(make: Any, tmp_path: Path) -> None:
+    source_mixture = need("olmo_core.data.source_mixture")
+    index, _ = make("olmo-core")
+    budget = 2 * sum(domain.tokens for domain in index.domains)  # the smallest domain repeats
+    told = mixture(0.1, 0.2, 0.3, 0.4, budget_tokens=budget)
+    drawn = export_mixture(told, "olmo-core", tmp_path / "sources.yaml", data=tmp_path / "data", max_epochs=1)
+    assert max(domain.epochs or 0 for domain in drawn) > 3
+    config = source_mixture.SourceMixtureDatasetConfig(
+        source_list=source_mixture.SourceMixtureList.from_yaml(str(tmp_path / "sources.yaml")),
+        requested_tokens=budget,
+        global_batch_size=64 * 16,
+        quiet=True,
+        render_tables=False,
+    )
+    dataset = config.build(npdtype=np.dtype(index.dtype).type, sequence_length=64)
+    tokens = [sum(part.tokens for part in source.path_tokens) for source in dataset.sources]
+    assert [n / sum(tokens) for n in tokens] == pytest.approx([0.1, 0.2, 0.3, 0.4], abs=0.005)  # of 1,000 sequences
+
+
+def test_streaming_draws_the_mixture(make: Any, tmp_path: Path) -> None:
+    streaming = need_streaming()
+    index, _ = make("mds")
+    export_mixture(mixture(0.1, 0.2, 0.3, 0.4), "mosaicml-streaming", tmp_path / "s.yaml", data=tmp_path / "data")
+    streams = [streaming.Stream(**arguments) for arguments in yaml.safe_load((tmp_path / "s.yaml").read_text())]
+    sizes = np.array([domain.documents for domain in index.domains])
+    streaming.Stream.apply_weights(streams, sizes, choose_per_epoch=10_000, seed=0)
+    drawn = [
+        stream.choose * domain.tokens / domain.documents for stream, domain in zip(streams, index.domains, strict=True)
+    ]
+    assert [n / sum(drawn) for n in drawn] == pytest.approx([0.1, 0.2, 0.3, 0.4], rel=0.01)
 
 
 def test_streaming_reads_every_document(make: Any, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""data/index.json: what a folder of token data holds, counted exactly; written last."""
+"""data/index.json: what a folder of data by domain holds, counted exactly; written last."""
 
 from pathlib import Path
 from typing import Annotated, ClassVar, Final
@@ -12,7 +12,7 @@ Natural = Annotated[int, Field(ge=0)]
 
 
 class Counts(BaseModel):
-    """Documents, tokens (the end-of-text token behind each document included), bytes of UTF-8 text."""
+    """Documents, tokens (in token data with the end-of-text token behind each document), bytes of UTF-8 text."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -57,12 +57,12 @@ class DomainData(Counts):
 
 
 class DataIndex(Record):
-    """Token data of all domains.
+    """Data of all domains.
 
     Attributes:
         layout: how the files are written, see docs/tokenize.md.
-        dtype: type of a token, as NumPy calls it.
-        tokenizer: name and fingerprint.
+        tokenizer: what counted the tokens: name and fingerprint.
+        dtype: type of a token, as NumPy calls it; None, as the next two, for text.
         vocabulary: number of token ids.
         end: id of the end-of-text token.
         partition: fingerprint of what gave the domains their numbers, where it is known.
@@ -76,10 +76,10 @@ class DataIndex(Record):
     SCHEMA: ClassVar[int] = 1
 
     layout: str
-    dtype: str
     tokenizer: str
-    vocabulary: int = Field(ge=2)
-    end: Natural
+    dtype: str | None = None
+    vocabulary: int | None = Field(None, ge=2)
+    end: Natural | None = None
     partition: str | None
     seed: Natural
     held_out: float = Field(ge=0, lt=1)
@@ -88,10 +88,10 @@ class DataIndex(Record):
 
 
 def read_index(folder: Path) -> DataIndex:
-    """Read the index of a folder of token data.
+    """Read the index of a folder of data by domain.
 
     Raises:
         GemixError: it is not there, damaged, or of a newer schema.
 
     """
-    return read_record(folder / FILE_NAME, DataIndex, "an index of token data")
+    return read_record(folder / FILE_NAME, DataIndex, "an index of data by domain")

@@ -99,6 +99,11 @@ class Coding:
     end: str | None
     dtype: np.dtype[Any]
 
+    @property
+    def name(self) -> str:
+        """What counted the tokens, as labels call it."""
+        return f"tokenizers:{self.path.name}#{self.sha256}"
+
     def encode(self, texts: Sequence[str]) -> Iterator[NDArray[Any]]:
         """Yield the tokens of each text with the end-of-text token behind them.
 

@@ -6,9 +6,10 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from gemix.corpus.shards import Shard, refuse_overlap
 from gemix.labels.labelled import LabelledCorpus, open_labels
@@ -83,46 +84,42 @@ def tokenize_corpus(
     """
     layout = _checked(settings, launcher)
     tokenizer = load_tokenizer(settings.tokenizer, settings.end)
-    vocabulary, end = vocabulary_size(tokenizer), end_of_text(tokenizer, settings.end)
+    vocabulary = vocabulary_size(tokenizer)
     refuse_overlap(shards, [labels], out)
     corpus = open_labels(shards, labels)
-    dtype = layout.dtype(vocabulary)
-    coding = Coding(settings.tokenizer, file_sha256(settings.tokenizer), settings.end, dtype)
-    name = f"tokenizers:{settings.tokenizer.name}#{coding.sha256}"
-    key = _key(corpus, settings, coding)
-    plan = _plan(corpus, settings)
-    scatter = Scatter(
-        labels,
-        out / _WORK,
-        key,
-        coding,
-        plan,
-        settings.seed,
-        settings.held_out,
-        corpus.settings["text_key"],
-        corpus.settings["id_key"],
-    )
-    spills = [spill_path(out / _WORK, shard) for shard in corpus.shards]
-    gather = Gather(out, spills, len(plan.tasks), key, layout, dtype, name)
+    scatter, gather = _passes(corpus, out, settings, layout, layout.dtype(vocabulary))
     with folder_lock(out):
-        _refuse_other_data(out, key)
-        folders = _by_folder(_finished(out, gather, plan) or _write(corpus, scatter, gather, launcher))
+        _refuse_other_data(out, gather.key)
+        folders = _by_folder(_finished(out, gather, scatter.plan) or _write(corpus, scatter, gather, launcher))
         _close(gather, folders)
         index = DataIndex(
             layout=layout.name,
-            dtype=dtype.name,
-            tokenizer=name,
+            tokenizer=gather.tokenizer,
+            dtype=gather.dtype.name,
             vocabulary=vocabulary,
-            end=end,
+            end=end_of_text(tokenizer, settings.end),
             partition=corpus.identity,
             seed=settings.seed,
             held_out=settings.held_out,
-            key=key,
+            key=gather.key,
             domains=_domains(corpus, layout, folders),
         )
         keep_text(out / FILE_NAME, index.to_json())
         shutil.rmtree(out / _WORK, ignore_errors=True)
     return index
+
+
+def _passes(
+    corpus: LabelledCorpus, out: Path, settings: TokenizeSettings, layout: Layout, dtype: np.dtype[Any]
+) -> tuple[Scatter, Gather]:
+    """Return what is done with every shard, and then with every part of a domain."""
+    coding = Coding(settings.tokenizer, file_sha256(settings.tokenizer), settings.end, dtype)
+    key, plan = _key(corpus, settings, coding), _plan(corpus, settings)
+    keys = corpus.settings["text_key"], corpus.settings["id_key"]
+    work = out / _WORK
+    scatter = Scatter(corpus.folder, work, key, coding, plan, settings.seed, settings.held_out, *keys)
+    spills = [spill_path(work, shard) for shard in corpus.shards]
+    return scatter, Gather(out, spills, len(plan.tasks), key, layout, dtype, coding.name)
 
 
 def _checked(settings: TokenizeSettings, launcher: Launcher) -> Layout:
