@@ -21,9 +21,9 @@ from gemix.corpus.shards import Shard
 from gemix.runtime.errors import GemixError
 from gemix.runtime.map import Launcher
 from gemix.tokens import load_tokenizer
-from gemix.trainers import LAYOUTS, TokenizeSettings, read_index, tokenize_corpus
-from gemix.trainers import scatter as scatter_file
-from gemix.trainers.scatter import cut, is_held_out
+from gemix.trainers import LAYOUTS, TokenizeSettings, read_index, token_coding, tokenize_corpus
+from gemix.trainers.scatter import is_held_out
+from gemix.trainers.token_coding import cut
 
 Corpus = tuple[list[Shard], Path, Path]
 
@@ -154,8 +154,8 @@ def test_long_documents_are_cut_behind_lines(text: str, size: int) -> None:
 def test_a_long_document_is_one_document(corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shards, labels, tokenizer = corpus
     whole = tokenize_corpus(shards, labels, tmp_path / "whole", TokenizeSettings("npy", tokenizer))
-    monkeypatch.setattr(scatter_file, "_LONGEST", 40)
-    monkeypatch.setattr(scatter_file, "in_pieces", lambda texts: ([text] for text in texts))
+    monkeypatch.setattr(token_coding, "_LONGEST", 40)
+    monkeypatch.setattr(token_coding, "in_pieces", lambda texts: ([text] for text in texts))
     pieces = tokenize_corpus(shards, labels, tmp_path / "pieces", TokenizeSettings("npy", tokenizer))
     coder = load_tokenizer(tokenizer)
     for folder, index in (("whole", whole), ("pieces", pieces)):
@@ -225,5 +225,5 @@ def test_a_tokenizer_without_an_end_is_refused(corpus: Corpus, tmp_path: Path) -
 def test_other_data_are_not_mixed_with(corpus: Corpus, tmp_path: Path) -> None:
     shards, labels, tokenizer = corpus
     tokenize_corpus(shards, labels, tmp_path, TokenizeSettings("npy", tokenizer))
-    with pytest.raises(GemixError, match=r"holds other token data"):
+    with pytest.raises(GemixError, match=r"holds other data"):
         tokenize_corpus(shards, labels, tmp_path, TokenizeSettings("npy", tokenizer, seed=1))

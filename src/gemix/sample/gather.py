@@ -58,10 +58,10 @@ class Gather:
         with atomic_path(path) as tmp:
             (self._write_jsonl if self.format == "jsonl.zst" else self._write_parquet)(tmp, table)
             sha256 = file_sha256(tmp)
-        counts = table.group_by("domain").aggregate([("size", "count"), ("size", "sum")]).sort_by("domain")
+        counts = table.group_by("domain").aggregate([("tokens", "count"), ("tokens", "sum")]).sort_by("domain")
         numbers = counts["domain"].to_pylist()
-        documents = dict(zip(numbers, counts["size_count"].to_pylist(), strict=True))
-        tokens = dict(zip(numbers, counts["size_sum"].to_pylist(), strict=True))
+        documents = dict(zip(numbers, counts["tokens_count"].to_pylist(), strict=True))
+        tokens = dict(zip(numbers, counts["tokens_sum"].to_pylist(), strict=True))
         marker = FileMarker(2, self.key, documents, tokens, sha256)
         write_text(file_marker_path(path), msgspec.json.format(msgspec.json.encode(marker), indent=2).decode() + "\n")
         advance(table.num_rows)

@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Final
 from gemix.runtime.lazy import offered
 
 if TYPE_CHECKING:
+    from gemix.trainers.by_domain import Order
     from gemix.trainers.data_index import DataIndex, read_index
     from gemix.trainers.export import export_mixture, repeated_domains
     from gemix.trainers.layouts import LAYOUTS
     from gemix.trainers.mixture_file import read_mixture
+    from gemix.trainers.split import split_corpus
     from gemix.trainers.tokenize import TokenizeSettings, tokenize_corpus
     from gemix.trainers.trainers import TRAINERS
 
@@ -16,22 +18,26 @@ _FILES: Final = {
     "LAYOUTS": "layouts",
     "TRAINERS": "trainers",
     "DataIndex": "data_index",
+    "Order": "by_domain",
     "TokenizeSettings": "tokenize",
     "export_mixture": "export",
     "read_index": "data_index",
     "read_mixture": "mixture_file",
     "repeated_domains": "export",
+    "split_corpus": "split",
     "tokenize_corpus": "tokenize",
 }
 __all__ = [
     "LAYOUTS",
     "TRAINERS",
     "DataIndex",
+    "Order",
     "TokenizeSettings",
     "export_mixture",
     "read_index",
     "read_mixture",
     "repeated_domains",
+    "split_corpus",
     "tokenize_corpus",
 ]
 __getattr__ = offered(__name__, _FILES)

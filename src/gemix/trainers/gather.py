@@ -1,4 +1,4 @@
-"""Second pass of tokenize: one part of a domain from its rows in every scratch file, in their order."""
+"""Second pass of tokenize and split: one part of a domain from its rows in every scratch file, in their order."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -54,7 +54,7 @@ class Gather:
         return data if whole else None
 
     def make(self, task: PartTask, advance: Callable[[int], None]) -> bytes:
-        """Write the files and the note; memory is that of the part's tokens."""
+        """Write the files and the note; memory is that of the part."""
         batches = [b for path in self.spills for b in read_spill(path, task.number, self.parts) if b.num_rows]
         names: list[str] = []
         lengths = np.zeros(0, np.int64)
@@ -66,15 +66,10 @@ class Gather:
             names = [f"{task.folder}/{name}" for name in self.layout.files(self.layout.part(task.part))]
             with ExitStack() as stack:
                 paths = [stack.enter_context(atomic_path(self.out / name)) for name in names]
-                tokens = self._in_order(texts, order)
-                self.layout.write(paths, Documents(lengths, tokens, self.tokenizer), self.dtype)
-        note = PartNote(
-            self.key,
-            len(lengths),
-            int(lengths.sum()),
-            sum(int(batch["size"].to_numpy().sum()) for batch in batches),
-            {name: file_stat(self.out / name) for name in names},
-        )
+                documents = Documents(lengths, self._in_order(texts, order), self.tokenizer)
+                self.layout.write(paths, documents, self.dtype)
+        tokens, size = (sum(int(b[what].to_numpy().sum()) for b in batches) for what in ("tokens", "bytes"))
+        note = PartNote(self.key, len(lengths), tokens, size, {name: file_stat(self.out / name) for name in names})
         data = msgspec.json.encode(note)
         write_text(note_path(self.out, task), data.decode() + "\n")
         advance(len(lengths))

@@ -1,29 +1,26 @@
-"""First pass of tokenize: the tokens of a shard, each document at its place among the parts of its domain."""
+"""First pass of tokenize and split: the documents of a shard, each at its place among the parts of its domain."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import repeat
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from gemix.corpus.rows import Batch
 from gemix.corpus.shards import Shard
 from gemix.labels.documents import labelled_batches
-from gemix.labels.spill import SpillWriter, is_spill
+from gemix.labels.spill import Row, SpillWriter, is_spill
 from gemix.mix.domain_ids import domain_folder, domain_key
-from gemix.proxy.tokenised import encode, in_pieces
 from gemix.runtime.atomic import atomic_path
-from gemix.runtime.errors import GemixError
-from gemix.runtime.fingerprint import file_sha256
-from gemix.tokens.tokenizer import end_of_text, load_tokenizer
 
 HELD_OUT: Final = "held_out"  # the folder of what is kept from training
-# Characters of a document that are tokenised at once: a tokenizer needs a hundred times as much memory.
-_LONGEST: Final = 1 << 24
+_REMARKS: Final = ".remarks"  # the end of the name of the file beside a scratch file
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,53 +79,30 @@ class Plan:
         return first[: len(self.train)], first[len(self.train) :]
 
 
-@dataclass(frozen=True)
-class Coding:
-    """What makes tokens of a text; picklable: a worker loads the file itself.
-
-    Attributes:
-        path: tokenizer.json.
-        sha256: of this file.
-        end: the end-of-text token; None: the first of the usual ones.
-        dtype: of a token.
-
-    """
-
-    path: Path
-    sha256: str
-    end: str | None
-    dtype: np.dtype[Any]
+class Coding(Protocol):
+    """What is written of a document; picklable. A frozen dataclass."""
 
     @property
     def name(self) -> str:
-        """What counted the tokens, as labels call it."""
-        return f"tokenizers:{self.path.name}#{self.sha256}"
+        """What counts the tokens, as labels call it."""
 
-    def encode(self, texts: Sequence[str]) -> Iterator[NDArray[Any]]:
-        """Yield the tokens of each text with the end-of-text token behind them.
+    @property
+    def identity(self) -> list[str | None]:
+        """What decides the bytes of a document."""
 
-        A text of more than 2^24 characters is tokenised in pieces that end with a line.
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of what a document consists of."""
 
-        Raises:
-            GemixError: the tokenizer fails on a text, or its file was changed.
+    @property
+    def extras(self) -> bool:
+        """Whether it needs the columns beside text and id."""
 
-        """
-        tokenizer, end = self._loaded
-        for group in in_pieces(texts):
-            if len(group[-1]) <= _LONGEST:  # a group ends with the text that fills it
-                yield from encode(group, tokenizer, end, self.dtype)
-                continue
-            if group[:-1]:
-                yield from encode(group[:-1], tokenizer, end, self.dtype)
-            pieces = [encode([piece], tokenizer, end, self.dtype)[0] for piece in cut(group[-1], _LONGEST)]
-            yield np.concatenate([*(piece[:-1] for piece in pieces[:-1]), pieces[-1]])
+    def documents(self, batch: Batch) -> Iterator[tuple[int | None, bytes]]:
+        """Yield the good rows of a batch as they are written, and how many tokens that are; None: as labels count."""
 
-    @cached_property
-    def _loaded(self) -> tuple[Any, int]:
-        if file_sha256(self.path) != self.sha256:
-            raise GemixError(f"{self.path} was changed while it was in use; run the command again")
-        tokenizer = load_tokenizer(self.path, self.end)
-        return tokenizer, end_of_text(tokenizer, self.end)
+    def remarks(self) -> bytes:
+        """Return what there is to say of all documents since the last call."""
 
 
 @dataclass
@@ -146,37 +120,42 @@ class Scatter:
     id_key: str
 
     def standing(self, shard: Shard) -> bytes | None:
-        """Return an empty marker if the scratch file is there."""
-        return b"" if is_spill(spill_path(self.work, shard), self.key) else None
+        """Return the remarks on the documents if the scratch file is there."""
+        path = spill_path(self.work, shard)
+        return path.with_suffix(_REMARKS).read_bytes() if is_spill(path, self.key) else None
 
     def make(self, shard: Shard, advance: Callable[[int], None]) -> bytes:
-        """Write the scratch file."""
-        place = place_hash(self.seed, shard.name)
-        with atomic_path(spill_path(self.work, shard)) as tmp:
+        """Write the scratch file, after the remarks."""
+        place, path = place_hash(self.seed, shard.name), spill_path(self.work, shard)
+        with atomic_path(path) as tmp:
             writer = SpillWriter(tmp, self.key, len(self.plan.tasks))
-            for batch, table in labelled_batches(shard, self.labels, self.text_key, self.id_key):
-                texts = batch.good_texts.to_pylist()
-                rows = (batch.first_row + np.flatnonzero(batch.texts.is_valid())).tolist()
-                domains = table["domain"].drop_null().to_pylist()
-                sizes = pc.binary_length(batch.good_texts).to_pylist()
-                columns = zip(rows, domains, sizes, texts, self.coding.encode(texts), strict=True)
-                for row, domain, size, text, tokens in columns:
-                    position = place(row)
-                    part = self.plan.number(domain, bool(self.held_out) and is_held_out(text, self.held_out), position)
-                    writer.add(part, (position, domain, size, tokens.tobytes()))
+            columns, keys = ("id", "domain", "tokens"), (self.text_key, self.id_key)
+            for batch, table in labelled_batches(shard, self.labels, *keys, columns, self.coding.extras):
+                for row in self._rows(batch, table, place):
+                    writer.add(*row)
                 advance(len(batch))
             writer.close()
-        return b""
+            remarks = self.coding.remarks()
+            with atomic_path(path.with_suffix(_REMARKS)) as file:
+                file.write_bytes(remarks)
+        return remarks
 
-
-def cut(text: str, size: int) -> Iterator[str]:
-    """Yield a text in pieces of at most `size` characters that end behind a line break where there is one."""
-    start = 0
-    while len(text) - start > size:
-        stop = text.rfind("\n", start, start + size) + 1 or start + size
-        yield text[start:stop]
-        start = stop
-    yield text[start:]
+    def _rows(self, batch: Batch, table: pa.Table, place: Callable[[int], float]) -> Iterator[tuple[int, Row]]:
+        """Yield the part that a document belongs to, and its row there."""
+        good = table.filter(batch.texts.is_valid())
+        texts = batch.good_texts.to_pylist() if self.held_out else repeat("")
+        for row, domain, counted, size, text, (tokens, document) in zip(
+            (batch.first_row + np.flatnonzero(batch.texts.is_valid())).tolist(),
+            good["domain"].to_pylist(),
+            good["tokens"].to_pylist(),
+            pc.binary_length(batch.good_texts).to_pylist(),
+            texts,
+            self.coding.documents(batch),
+            strict=False,  # the texts are looked at only where some are held out
+        ):
+            position = place(row)
+            part = self.plan.number(domain, is_held_out(text, self.held_out), position)
+            yield part, (position, domain, counted if tokens is None else tokens, size, document)
 
 
 def is_held_out(text: str, share: float) -> bool:
@@ -184,6 +163,8 @@ def is_held_out(text: str, share: float) -> bool:
 
     It depends on nothing else: not on the seed, the tokenizer, or the other documents.
     """
+    if not share:
+        return False
     normal = " ".join(text.lower().split()).encode()
     digest = hashlib.blake2b(normal, digest_size=8, salt=b"tokenize:held").digest()
     return int.from_bytes(digest, "big") < int(share * (1 << 64))
