@@ -6,13 +6,28 @@ CUDA := triton cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cublas nvidia-c
 	nvidia-cuda-runtime nvidia-cudnn-cu13 nvidia-cufft nvidia-cufile nvidia-curand nvidia-cusolver nvidia-cusparse \
 	nvidia-cusparselt-cu13 nvidia-nccl-cu13 nvidia-nvjitlink nvidia-nvshmem-cu13 nvidia-nvtx
 
-.PHONY: demo test check lock clean
+TRAINERS := megatron mosaicml olmo
+
+.PHONY: demo test test-trainers check lock clean
 
 demo: .venv/demo
 	$(BIN)/gemix demo --out demo
 
 test: check
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+# What `make test` cannot install beside each other: every trainer reads token data and files of mixtures.
+test-trainers: $(addprefix test-,$(TRAINERS))
+
+test-%: .venv-%/done
+	.venv-$*/bin/python -m pytest tests/trainers -rs
+
+.venv-%/done: pyproject.toml lock/trainer-%.txt lock/torch.txt
+	test -x .venv-$*/bin/python || $(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r lock/trainer-$*.txt
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check -r lock/torch.txt
+	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
 
 check: .venv/test
 	$(BIN)/ruff format --check src tests benchmarks examples
@@ -39,6 +54,8 @@ lock:
 		--constraint lock/constraints.txt --output-file lock/demo.txt
 	uv pip compile pyproject.toml --all-extras --group test --group lint --universal --python-version 3.11 --generate-hashes --no-header --quiet --upgrade \
 		--constraint lock/constraints.txt --constraint lock/demo.txt --constraint lock/torch.txt --no-emit-package torch $(addprefix --no-emit-package ,$(CUDA)) --output-file lock/test.txt
+	for name in $(TRAINERS); do uv pip compile pyproject.toml --group $$name --universal --python-version 3.11 --generate-hashes --no-header --quiet --upgrade \
+		--constraint lock/torch.txt --no-emit-package torch --no-emit-package torchvision $(addprefix --no-emit-package ,$(CUDA)) --output-file lock/trainer-$$name.txt || exit 1; done
 
 clean:
-	rm -rf .venv demo build dist
+	rm -rf .venv $(addprefix .venv-,$(TRAINERS)) demo build dist

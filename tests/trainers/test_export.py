@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from gemix.mix.mixture import DomainWeight, Mixture
 from gemix.runtime.errors import GemixError
-from gemix.trainers import TRAINERS, export_mixture, read_mixture, repeated_domains
+from gemix.trainers import TRAINERS, export_mixture, read_mixture
+from gemix.trainers.export import repeated_domains
 from gemix.trainers.sources import make_sources
 
 SUFFIXES = {"nemo": ".json", "torchtitan": ".py", "litgpt": ".py", "hf-datasets": ".json"}
@@ -71,11 +72,10 @@ def test_documents_need_their_mean_length(to: str, field: str, value: int | None
 
 
 def test_what_is_counted_can_be_said(tmp_path: Path) -> None:
-    export_mixture(counted(0.5, 0.5), "llm-foundry", tmp_path / "a", counts="documents")
-    streams = yaml.safe_load((tmp_path / "a").read_text())["train_loader"]["dataset"]["streams"]
-    assert streams["d0"]["proportion"] == pytest.approx(2 / 3)  # 70 tokens a document, and 140
+    export_mixture(counted(0.5, 0.5), "megatron", tmp_path / "a", counts="documents")
+    assert float((tmp_path / "a").read_text().split()[0]) == pytest.approx(2 / 3)  # 70 tokens a document, and 140
     with pytest.raises(GemixError, match=r"--counts bytes: not one of tokens, documents"):
-        export_mixture(counted(1.0), "llm-foundry", tmp_path / "b", counts="bytes")
+        export_mixture(counted(1.0), "megatron", tmp_path / "b", counts="bytes")
 
 
 def test_a_template_may_end_in_json(tmp_path: Path) -> None:
@@ -86,9 +86,8 @@ def test_a_template_may_end_in_json(tmp_path: Path) -> None:
 def test_paths_by_domain(tmp_path: Path) -> None:
     table = tmp_path / "paths.json"
     table.write_text(json.dumps({"d0": "a b/x", "d1": "y", "other": "z"}))
-    export_mixture(counted(0.5, 0.5), "nanotron", tmp_path / "out", paths=str(table))
-    (stage,) = yaml.safe_load((tmp_path / "out").read_text())["data_stages"]
-    assert stage["data"]["dataset"]["dataset_folder"] == ["a b/x", "y"]
+    export_mixture(counted(0.5, 0.5), "nemo", tmp_path / "out.json", paths=str(table))
+    assert json.loads((tmp_path / "out.json").read_text()) == ["0.5", "a b/x", "0.5", "y"]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +105,7 @@ def test_bad_paths_by_domain(content: str | None, message: str, tmp_path: Path) 
     if content is not None:
         table.write_text(content)
     with pytest.raises(GemixError, match=message):
-        export_mixture(counted(0.5, 0.5), "nanotron", tmp_path / "out", paths=str(table))
+        export_mixture(counted(0.5, 0.5), "doremi", tmp_path / "out", paths=str(table))
     assert not (tmp_path / "out").exists()
 
 
@@ -117,7 +116,13 @@ def test_bad_paths_by_domain(content: str | None, message: str, tmp_path: Path) 
         ("megatron", ["a b", "c"], "out", None, r"no path may hold any: 'data/a b'"),
         ("megatron", ["a", "b"], "out", "data", r"--paths data: neither a template"),
         ("olmix", ["a:b", "c"], "out", None, r"no domain may have one: 'a:b'"),
-        ("regmix", ["law", "law-firm"], "out", None, r"begin with 'train_law', those of 'train_law-firm' too"),
+        (
+            "regmix",
+            ["law", "law-firm"],
+            "out",
+            "train_{domain}",
+            r"begin with 'train_law', those of 'train_law-firm' too",
+        ),
         ("torchtitan", ["Law", "law"], "out.py", None, r"capital and small"),
         ("nemo", ["a", "b"], "out.txt", None, r"must end in \.json, not in '\.txt'"),
         ("hf-datasets", ["a", "b"], "out", None, r"must end in \.json or \.py, not in ''"),
@@ -146,7 +151,7 @@ def test_regmix_prefixes_can_be_told_apart(tmp_path: Path) -> None:
     assert list(yaml.safe_load((tmp_path / "out").read_text())["train"]) == ["train_law_", "train_law-firm_"]
 
 
-def test_repeated_domains_worst_first() -> None:
+def test_repeated_domains_worst_first(tmp_path: Path) -> None:
     domains = [
         DomainWeight(domain="stored", weight=0.25, epochs=5.0),
         DomainWeight(domain="computed", weight=0.25, tokens=10),  # 25 of 10 tokens
@@ -154,14 +159,17 @@ def test_repeated_domains_worst_first() -> None:
         DomainWeight(domain="fresh", weight=0.25, tokens=100),
     ]
     made = Mixture(strategy="made", budget_tokens=100, domains=domains)
-    assert repeated_domains(made, 2) == [("stored", 5.0), ("computed", 2.5)]
-    assert repeated_domains(made, 2.5) == [("stored", 5.0)]
+    drawn = export_mixture(made, "megatron", tmp_path / "blend")
+    assert [(d.domain, d.epochs) for d in repeated_domains(drawn, 2)] == [("stored", 5.0), ("computed", 2.5)]
+    assert [d.domain for d in repeated_domains(drawn, 2.5)] == ["stored"]
 
 
 def test_a_limit_on_repetition_never_forbids_what_the_mixture_asks_for(tmp_path: Path) -> None:
     made = Mixture(strategy="made", domains=[DomainWeight(domain="a", weight=1, epochs=7.5)])
     export_mixture(made, "olmo-core", tmp_path / "a", max_epochs=2)
-    assert yaml.safe_load((tmp_path / "a").read_text())["sources"][0]["max_repetition_ratio"] == 7.5
+    assert yaml.safe_load((tmp_path / "a").read_text())["sources"][0]["max_repetition_ratio"] == pytest.approx(
+        7.5 * 1.01
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from export_data import mixture, tokens_of
+from installed import need, need_streaming
 
 from gemix.mix.mixture import DomainWeight, Mixture
 from gemix.trainers import export_mixture
@@ -38,10 +39,6 @@ def load_module(path: Path) -> ModuleType:
     sys.modules[path.stem] = module
     spec.loader.exec_module(module)
     return module
-
-
-def need(module: str, why: str = "") -> Any:
-    return pytest.importorskip(module, reason=f"{module} is not installed{why}", exc_type=ImportError)
 
 
 def test_megatron(made: Mixture, tmp_path: Path) -> None:
@@ -76,17 +73,8 @@ def test_mosaicml_streaming(made: Mixture, tmp_path: Path) -> None:
     check_streams(streams, DOCUMENTS)
 
 
-def test_llm_foundry(made: Mixture, tmp_path: Path) -> None:
-    out = tmp_path / "streams.yaml"
-    export_mixture(made, "llm-foundry", out)
-    streams = yaml.safe_load(out.read_text())["train_loader"]["dataset"]["streams"]
-    assert list(streams) == list(WEIGHTS)
-    assert streams["law"] == {"local": "data/law", "proportion": 0.5}
-    check_streams(list(streams.values()), WEIGHTS)  # llm-foundry makes Stream(**one) of each
-
-
 def check_streams(streams: list[dict[str, Any]], shares: dict[str, float]) -> None:
-    stream = need("streaming.base.stream")
+    stream = need_streaming()
     made = [stream.Stream(**arguments) for arguments in streams]
     assert stream.Stream.validate_weights(made) == (True, False)
     sizes = need("numpy").array([500, 500, 500])
@@ -95,9 +83,9 @@ def check_streams(streams: list[dict[str, Any]], shares: dict[str, float]) -> No
 
 
 def test_streams_of_remote_data_are_remote(made: Mixture, tmp_path: Path) -> None:
-    export_mixture(made, "llm-foundry", tmp_path / "s.yaml", paths="s3://bucket/{domain}")
-    streams = yaml.safe_load((tmp_path / "s.yaml").read_text())["train_loader"]["dataset"]["streams"]
-    assert streams["law"] == {"remote": "s3://bucket/law", "proportion": 0.5}
+    export_mixture(made, "mosaicml-streaming", tmp_path / "s.yaml", paths="s3://bucket/{domain}", counts="tokens")
+    streams = yaml.safe_load((tmp_path / "s.yaml").read_text())
+    assert streams[1] == {"remote": "s3://bucket/law", "proportion": 0.5}
 
 
 def test_hf_datasets_as_data(made: Mixture, tmp_path: Path) -> None:
@@ -192,20 +180,12 @@ def test_levanter(made: Mixture, tmp_path: Path) -> None:
     export_mixture(made, "levanter", out)
     assert yaml.safe_load(out.read_text()) == {
         "data": {
-            "configs": {name: {"train_urls": [f"data/{name}/*.jsonl.zst"]} for name in WEIGHTS},
+            "components": {
+                name: {"source": {"type": "url", "train_urls": [f"data/{name}/*.jsonl.zst"]}} for name in WEIGHTS
+            },
             "train_weights": WEIGHTS,
+            "mixture_block_size": 2048,
         }
-    }
-
-
-def test_nanotron(made: Mixture, tmp_path: Path) -> None:
-    out = tmp_path / "stages.yaml"
-    export_mixture(made, "nanotron", out)
-    (stage,) = yaml.safe_load(out.read_text())["data_stages"]
-    assert (stage["name"], stage["start_training_step"], stage["data"]["seed"]) == ("mixture", 1, 0)
-    assert stage["data"]["dataset"] == {
-        "dataset_folder": [f"data/{name}" for name in WEIGHTS],
-        "dataset_weights": list(WEIGHTS.values()),
     }
 
 
@@ -236,8 +216,8 @@ def test_regmix(made: Mixture, tmp_path: Path) -> None:
     out = tmp_path / "mixture.yaml"
     export_mixture(made, "regmix", out)
     assert yaml.safe_load(out.read_text()) == {
-        "train": {f"train_{name}": weight for name, weight in WEIGHTS.items()},
-        "valid": {f"valid_{name}": 1.0 for name in WEIGHTS},
+        "train": {f"train_{name}_": weight for name, weight in WEIGHTS.items()},
+        "valid": {f"valid_{name}_": 1.0 for name in WEIGHTS},
     }
 
 

@@ -40,6 +40,11 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "show": ("report", "Print the domains of a run, or one of them with its keywords and typical documents."),
     "export": ("export", "Write the file by which a trainer is told a mixture."),
+    "labels": ("labels", "What to do with labels."),
+    "tokenize": (
+        "tokenize",
+        "Write the tokens of every domain in the layout that a trainer reads. Run it again to resume.",
+    ),
     "sample": (
         "export",
         "Write the corpus that a mixture describes: documents of a labelled corpus, shuffled. Run it again to resume.",

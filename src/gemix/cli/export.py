@@ -13,6 +13,19 @@ from gemix.runtime.errors import GemixError
 from gemix.runtime.progress import say
 
 
+def _list_trainers(wanted: bool) -> None:
+    if not wanted:
+        return
+    from gemix.trainers import TRAINERS
+
+    rows = [
+        (name, trainer.tested or "its documented form", trainer.draws, " or ".join(trainer.reads) or "its own")
+        for name, trainer in TRAINERS.items()
+    ]
+    print_table(("--to", "read in the tests by", "draws", "--data of the layout"), rows, text_columns=4)
+    raise typer.Exit
+
+
 def export(
     mixture: Annotated[Path, typer.Argument(help="mixture.json", show_default=False)],
     to: Annotated[str, typer.Option("--to", help="the trainer: megatron, olmo-core, ...", show_default=False)],
@@ -23,6 +36,12 @@ def export(
             "--paths",
             help="where a domain's data lie: a template with {domain}, or a JSON file of paths by domain",
             show_default="data/{domain}, or as the trainer has it",
+        ),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", help="data by domain, from tokenize or labels split: paths and exact counts", show_default=False
         ),
     ] = None,
     counts: Annotated[
@@ -36,19 +55,28 @@ def export(
     max_epochs: Annotated[
         float, typer.Option("--max-epochs", help="warn about domains that training repeats more often")
     ] = 4,
+    list_trainers: Annotated[
+        bool, typer.Option("--list", callback=_list_trainers, is_eager=True, help="show the trainers and exit")
+    ] = False,
 ) -> None:
     """Write the file by which a trainer is told a mixture.
 
-    Example: `gemix export run/mixture.json --to megatron --out blend.txt --paths "data/{domain}_text_document"`
+    Example: `gemix export run/mixture.json --to megatron --data data/ --out blend.txt`
     """
-    from gemix.trainers import export_mixture, read_mixture, repeated_domains
+    from gemix.trainers import export_mixture, read_mixture
+    from gemix.trainers.export import moved_shares, repeated_domains
 
     content = read_mixture(mixture)
-    sources = export_mixture(content, to, out, paths=paths, counts=counts, max_epochs=max_epochs)
-    for domain, epochs in repeated_domains(content, max_epochs):
-        say(f"warning: {domain} is repeated {epochs:.1f} times, more than --max-epochs {max_epochs:g}")
-    dropped = len(content.domains) - len(sources)
-    say(f"{out}: {len(sources):,} domains" + (f", {dropped:,} without weight left out" if dropped else ""))
+    drawn = export_mixture(content, to, out, paths=paths, data=data, counts=counts, max_epochs=max_epochs)
+    _print_drawn(drawn)
+    for domain in repeated_domains(drawn, max_epochs):
+        say(f"warning: {domain.domain} is repeated {domain.epochs:.1f} times, more than --max-epochs {max_epochs:g}")
+    for domain in moved_shares(drawn):
+        say(f"warning: {to} rounds the share of {domain.domain} from {domain.weight:.3%} to {domain.share:.3%}")
+    dropped = len(content.domains) - len(drawn)
+    say(f"{out}: {len(drawn):,} domains" + (f", {dropped:,} without weight left out" if dropped else ""))
+    if not content.budget_tokens:
+        say(f"{mixture} has no budget, so tokens and epochs are not known")
 
 
 def sample(
@@ -111,6 +139,21 @@ def inputs_of_run(run: Path) -> list[str]:
     if not inputs:
         raise GemixError(f"give the files that were labelled: the labels are not part of a run (no run.json in {run})")
     return inputs
+
+
+def _print_drawn(drawn: Any) -> None:
+    rows = [
+        (
+            domain.domain,
+            domain.name,
+            f"{domain.weight:.3%}",
+            f"{domain.share:.3%}",
+            "" if domain.tokens is None else f"{domain.tokens:,.0f}",
+            "" if domain.epochs is None else f"{domain.epochs:.2f}",
+        )
+        for domain in drawn
+    ]
+    print_table(("domain", "name", "weight", "drawn", "tokens", "epochs"), rows, text_columns=2)
 
 
 def _print_shares(report: Any) -> None:

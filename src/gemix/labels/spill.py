@@ -16,11 +16,12 @@ SCHEMA = pa.schema(
         ("position", pa.float64()),
         ("domain", pa.int32()),
         ("tokens", pa.int64()),
-        ("document", pa.large_binary()),  # JSON
+        ("bytes", pa.int64()),  # of the text
+        ("document", pa.large_binary()),  # as its reader wants it
     ]
 )
 _FLUSH_BYTES = 1 << 26
-Row = tuple[float, int, int, bytes]
+Row = tuple[float, int, int, int, bytes]
 
 
 class SpillWriter:
@@ -35,7 +36,7 @@ class SpillWriter:
     def add(self, file: int, row: Row) -> None:
         """Take a row for output file number `file`."""
         self._rows[file].append(row)
-        self._bytes += len(row[3]) + 100
+        self._bytes += len(row[-1]) + 100
         if self._bytes >= _FLUSH_BYTES:
             self._flush()
 

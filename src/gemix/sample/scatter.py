@@ -75,7 +75,7 @@ class Scatter:
         for copy in range(copies):
             place = position(self._place(document, copy), copy, budget.full, budget.epochs)
             file = min(int(place * self.files), self.files - 1)
-            writer.add(file, (place, budget.domain, tokens or 0, document))
+            writer.add(file, (place, budget.domain, tokens or 0, len((row.text or "").encode()), document))
 
     def _encode(self, shard: Shard, row: Row, budget: Budget) -> bytes:
         for name in (self.domain_key, f"{self.domain_key}_name"):

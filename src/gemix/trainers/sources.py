@@ -2,16 +2,25 @@
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from gemix.mix.domain_ids import domain_folder, find_domains
+from gemix.mix.domain_ids import domain_folder, find_domains, shown
 from gemix.mix.mixture import DomainWeight, Mixture
 from gemix.runtime.errors import GemixError
+from gemix.trainers.data_index import DataIndex, DomainData
 
 Unit = Literal["tokens", "documents"]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where data of a domain lie, and which share of the domain's data that is."""
+
+    path: str
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -20,19 +29,84 @@ class Source:
 
     Attributes:
         domain: its key.
-        path: where its data lie.
+        name: what people call it.
+        places: where its data lie; their shares sum to 1.
+        weight: its share of the tokens, by the mixture.
         share: of the trainer's draws, in tokens or in documents; all shares sum to 1.
+        tokens: what there is, None where it was not counted.
+        epochs: how often the budget passes over it; None without budget or tokens.
         repetition: how often the trainer may pass over it.
 
     """
 
     domain: str
-    path: str
+    name: str
+    places: tuple[Place, ...]
+    weight: float
     share: float
+    tokens: int | None
+    epochs: float | None
     repetition: float
 
+    @property
+    def path(self) -> str:
+        """The path of a domain whose data lie in one place."""
+        return self.places[0].path
 
-def make_sources(mixture: Mixture, paths: str, unit: str, max_epochs: float) -> list[Source]:
+
+@dataclass(frozen=True)
+class TokenData:
+    """A folder of data by domain that is described by its index.
+
+    Attributes:
+        folder: as the trainer is told it.
+        index: what it holds.
+        template: what a trainer is told: one path for every {file}, or one for the {folder} of a domain.
+
+    """
+
+    folder: Path
+    index: DataIndex
+    template: str
+
+    def find(self, mixture: Mixture) -> dict[str, DomainData]:
+        """Return the data of the domains of a mixture, by their keys there.
+
+        Raises:
+            GemixError: the mixture is of another partition, or gives weight to a domain that has no data.
+
+        """
+        domains = self.index.domains
+        try:
+            mixture.refuse_other(self.index.partition)
+            keys, names = [found.domain for found in domains], [found.name for found in domains]
+            places = find_domains(mixture.keys, keys, names)
+        except ValueError as error:
+            raise GemixError(f"--data {self.folder}: {error}") from error
+        found = {
+            entry.domain: domains[place]
+            for entry, place in zip(mixture.domains, places, strict=True)
+            if place is not None and domains[place].documents
+        }
+        for entry in mixture.domains:
+            if entry.weight > 0 and entry.domain not in found:
+                raise GemixError(
+                    f"--data {self.folder} has no documents of {shown(entry.domain, entry.name)}, to which the mixture "
+                    f"gives {entry.weight:.3g}; exclude the domain and mix again, or tokenize a corpus that has it"
+                )
+        return found
+
+    def places(self, domain: DomainData) -> tuple[Place, ...]:
+        """Return where the data of a domain lie."""
+        if "{folder}" in self.template:
+            return (Place(self.template.replace("{folder}", str(self.folder / domain.folder))),)
+        return tuple(
+            Place(self.template.replace("{file}", str(self.folder / file.path)), file.tokens / domain.tokens)
+            for file in domain.files
+        )
+
+
+def make_sources(mixture: Mixture, paths: str | TokenData, unit: str, max_epochs: float) -> list[Source]:
     """Return the domains with a weight above zero, in the order of the mixture.
 
     Weights are token shares. A trainer that draws documents, domain k with probability p_k, sees tokens of k in
@@ -40,8 +114,8 @@ def make_sources(mixture: Mixture, paths: str, unit: str, max_epochs: float) -> 
 
     Args:
         mixture: Token shares.
-        paths: Template with {domain}, the name of the folder of its data (d0007), or the name of a JSON file that maps
-            domains, by key, number or name, to paths.
+        paths: Template with {domain}, the name of the folder of its data (d0007); or the name of a JSON file that maps
+            domains, by key, number or name, to paths; or data with an index.
         unit: What the trainer draws, one of `Unit`. Sequences of one length count as tokens.
         max_epochs: How often the trainer may pass over a domain that does not need more.
 
@@ -49,21 +123,36 @@ def make_sources(mixture: Mixture, paths: str, unit: str, max_epochs: float) -> 
         GemixError: a domain has no path, two have one, or documents or tokens of a domain are not known.
 
     """
+    if isinstance(paths, TokenData):
+        mixture, find = _in_data(mixture, paths)
+    else:
+        find = _path_finder(paths, mixture)
     used = [entry for entry in mixture.domains if entry.weight > 0]
-    find = _path_finder(paths, used)
     shares = [entry.weight for entry in used]  # they sum to 1
     if unit == "documents":
         draws = [entry.weight / _mean_length(entry) for entry in used]
         shares = [draw / math.fsum(draws) for draw in draws]
-    sources = [
-        Source(entry.domain, find(entry.domain), share, max(max_epochs, epochs(mixture, entry) or 0.0))
-        for entry, share in zip(used, shares, strict=True)
-    ]
+    sources = []
+    for entry, share in zip(used, shares, strict=True):
+        often = epochs(mixture, entry)
+        sources.append(
+            Source(
+                entry.domain,
+                entry.name or entry.domain,
+                find(entry.domain),
+                entry.weight,
+                share,
+                entry.tokens,
+                often,
+                max(max_epochs, often or 0.0),
+            )
+        )
     by_path: dict[str, str] = {}
     for source in sources:
-        other = by_path.setdefault(source.path, source.domain)
-        if other != source.domain:
-            raise GemixError(f"--paths {paths}: {other!r} and {source.domain!r} have the same path {source.path!r}")
+        for place in source.places:
+            other = by_path.setdefault(place.path, source.domain)
+            if other != source.domain:
+                raise GemixError(f"--paths {paths}: {other!r} and {source.domain!r} have the same path {place.path!r}")
     return sources
 
 
@@ -72,6 +161,17 @@ def epochs(mixture: Mixture, entry: DomainWeight) -> float | None:
     if entry.epochs is not None:
         return entry.epochs
     return entry.weight * mixture.budget_tokens / entry.tokens if mixture.budget_tokens and entry.tokens else None
+
+
+def _in_data(mixture: Mixture, data: TokenData) -> tuple[Mixture, Callable[[str], tuple[Place, ...]]]:
+    """Return the mixture with the counts of the data, and what finds the places of a domain there."""
+    found = data.find(mixture)
+    domains = []
+    for entry in mixture.domains:
+        own = found.get(entry.domain)
+        counts = {"documents": own.documents, "tokens": own.tokens} if own else {"documents": 0, "tokens": 0}
+        domains.append(entry.model_copy(update={**counts, "epochs": None}))
+    return mixture.model_copy(update={"domains": domains}), lambda domain: data.places(found[domain])
 
 
 def _mean_length(entry: DomainWeight) -> float:
@@ -83,12 +183,13 @@ def _mean_length(entry: DomainWeight) -> float:
     return entry.tokens / entry.documents
 
 
-def _path_finder(paths: str, used: Sequence[DomainWeight]) -> Callable[[str], str]:
+def _path_finder(paths: str, mixture: Mixture) -> Callable[[str], tuple[Place, ...]]:
     if "{domain}" in paths:
-        return lambda domain: paths.replace("{domain}", domain_folder(domain))
+        return lambda domain: (Place(paths.replace("{domain}", domain_folder(domain))),)
     if not paths.endswith(".json"):
         raise GemixError(f"--paths {paths}: neither a template with {{domain}} nor a .json file")
     given = _read_table(Path(paths))
+    used = [entry for entry in mixture.domains if entry.weight > 0]
     keys = [entry.domain for entry in used]
     try:
         places = find_domains(list(given), keys, [entry.name or entry.domain for entry in used])
@@ -96,10 +197,10 @@ def _path_finder(paths: str, used: Sequence[DomainWeight]) -> Callable[[str], st
         raise GemixError(f"{paths}: {error}") from error
     table = {keys[place]: path for place, path in zip(places, given.values(), strict=True) if place is not None}
 
-    def find(domain: str) -> str:
+    def find(domain: str) -> tuple[Place, ...]:
         if domain not in table:
             raise GemixError(f"{paths} has no path for the domain {domain!r}")
-        return table[domain]
+        return (Place(table[domain]),)
 
     return find
 

@@ -1,0 +1,53 @@
+"""The command that turns a labelled corpus into token data by domain: `tokenize`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gemix.cli.by_domain import Corpus, FileBytes, HeldOut, LabelsOption, Ray, Seed, Workers, find_corpus, print_index
+from gemix.cli.command import command
+from gemix.runtime.progress import say
+
+
+def tokenize(
+    inputs: Corpus,
+    layout: Annotated[
+        str, typer.Option("--layout", help="megatron, olmo-core, mds, datatrove or npy", show_default=False)
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="folder of the data, made if it is not there", show_default=False)
+    ],
+    labels: LabelsOption = None,
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option("--tokenizer", help="a tokenizer.json", show_default="the one that counted the run's tokens"),
+    ] = None,
+    end: Annotated[
+        str | None,
+        typer.Option("--end", help="its token behind a document", show_default="the first usual one that it has"),
+    ] = None,
+    held_out: HeldOut = 0.0,
+    seed: Seed = 0,
+    file_bytes: FileBytes = 1 << 28,
+    workers: Workers = None,
+    ray: Ray = None,
+) -> None:
+    """Write the tokens of every domain in the layout that a trainer reads. Run it again to resume.
+
+    Example: `gemix tokenize run/ --layout megatron --tokenizer tokenizer.json --out data/`
+    """
+    from gemix.trainers import TokenizeSettings, tokenize_corpus
+    from gemix.trainers.run_tokenizer import run_tokenizer
+
+    shards, folder, launcher = find_corpus(inputs, labels, out, workers, ray)
+    settings = TokenizeSettings(layout, tokenizer or run_tokenizer(shards, folder), end, held_out, seed, file_bytes)
+    index = tokenize_corpus(shards, folder, out, settings, launcher=launcher)
+    tokens = sum(domain.tokens for domain in index.domains)
+    files = sum(len(domain.files) for domain in index.domains)
+    say(f"{out}: {tokens:,} tokens of {index.tokenizer.partition('#')[0]} in {files:,} files")
+    print_index(index)
+
+
+app = typer.Typer()
+app.command()(command()(tokenize))

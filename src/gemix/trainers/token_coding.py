@@ -1,0 +1,97 @@
+"""Texts to tokens, for tokenize."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gemix.corpus.rows import Batch
+from gemix.proxy.tokenised import encode, in_pieces
+from gemix.runtime.errors import GemixError
+from gemix.runtime.fingerprint import file_sha256
+from gemix.tokens.tokenizer import end_of_text, load_tokenizer
+
+# Characters of a document that are tokenised at once: a tokenizer needs a hundred times as much memory.
+_LONGEST: Final = 1 << 24
+
+
+@dataclass(frozen=True)
+class TokenCoding:
+    """What makes tokens of a text; picklable: a worker loads the file itself.
+
+    Attributes:
+        path: tokenizer.json.
+        sha256: of this file.
+        end: the end-of-text token; None: the first of the usual ones.
+        dtype: of a token.
+
+    """
+
+    path: Path
+    sha256: str
+    end: str | None
+    dtype: np.dtype[Any]
+
+    @property
+    def extras(self) -> bool:
+        """Whether other columns are needed: no."""
+        return False
+
+    def documents(self, batch: Batch) -> Iterator[tuple[int | None, bytes]]:
+        """Yield the tokens of the good rows, and how many they are."""
+        for tokens in self.encode(batch.good_texts.to_pylist()):
+            yield len(tokens), tokens.tobytes()
+
+    def remarks(self) -> bytes:
+        """Return nothing."""
+        return b""
+
+    @property
+    def identity(self) -> list[str | None]:
+        """What decides the tokens of a document."""
+        return [self.name, self.end]
+
+    @property
+    def name(self) -> str:
+        """What counts the tokens, as labels call it."""
+        return f"tokenizers:{self.path.name}#{self.sha256}"
+
+    def encode(self, texts: Sequence[str]) -> Iterator[NDArray[Any]]:
+        """Yield the tokens of each text with the end-of-text token behind them.
+
+        A text of more than 2^24 characters is tokenised in pieces that end with a line.
+
+        Raises:
+            GemixError: the tokenizer fails on a text, or its file was changed.
+
+        """
+        tokenizer, end = self._loaded
+        for group in in_pieces(texts):
+            if len(group[-1]) <= _LONGEST:  # a group ends with the text that fills it
+                yield from encode(group, tokenizer, end, self.dtype)
+                continue
+            if group[:-1]:
+                yield from encode(group[:-1], tokenizer, end, self.dtype)
+            pieces = [encode([piece], tokenizer, end, self.dtype)[0] for piece in cut(group[-1], _LONGEST)]
+            yield np.concatenate([*(piece[:-1] for piece in pieces[:-1]), pieces[-1]])
+
+    @cached_property
+    def _loaded(self) -> tuple[Any, int]:
+        if file_sha256(self.path) != self.sha256:
+            raise GemixError(f"{self.path} was changed while it was in use; run the command again")
+        tokenizer = load_tokenizer(self.path, self.end)
+        return tokenizer, end_of_text(tokenizer, self.end)
+
+
+def cut(text: str, size: int) -> Iterator[str]:
+    """Yield a text in pieces of at most `size` characters that end behind a line break where there is one."""
+    start = 0
+    while len(text) - start > size:
+        stop = text.rfind("\n", start, start + size) + 1 or start + size
+        yield text[start:stop]
+        start = stop
+    yield text[start:]
