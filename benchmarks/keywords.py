@@ -12,6 +12,7 @@ these keywords replaced. Intervals: bootstrap over held-out documents or groups,
 """
 
 import argparse
+import itertools
 import json
 import platform
 import re
@@ -33,7 +34,27 @@ WORDS = 10
 RESAMPLES = 2_000
 WORD = re.compile(r"[^\W\d_]{2,}")
 FILLER = set((Path(__file__).with_name("filler_words.txt")).read_text().split())
-CONTRACTIONS = "don ve ll re isn aren wasn weren doesn didn hasn haven hadn won wouldn couldn shouldn mustn ain".split()
+CONTRACTIONS = [
+    "don",
+    "ve",
+    "ll",
+    "re",
+    "isn",
+    "aren",
+    "wasn",
+    "weren",
+    "doesn",
+    "didn",
+    "hasn",
+    "haven",
+    "hadn",
+    "won",
+    "wouldn",
+    "couldn",
+    "shouldn",
+    "mustn",
+    "ain",
+]
 
 Keywords = Callable[[Sequence[str], np.ndarray, int], list[list[str]]]
 
@@ -96,8 +117,8 @@ class Corpus:
     partitions: dict[str, list[np.ndarray]] = field(default_factory=dict)
 
 
-def load(run: Path, clusters: int, seeds: int, label: str | None, group: str | None) -> Corpus:
-    """Read an embedded sample and part it with a teacher of each seed, and by a label that people or models gave."""
+def load(run: Path, clusters: int, seeds: int, labels: Sequence[str], group: str | None) -> Corpus:
+    """Read an embedded sample and part it with a teacher of each seed, and by labels that the corpus carries."""
     documents = pq.read_table(run / "seed.parquet", columns=["text", "meta"])
     x = np.load(run / "embeddings" / "seed.npy").astype(np.float32)
     texts = documents["text"].to_pylist()
@@ -106,7 +127,7 @@ def load(run: Path, clusters: int, seeds: int, label: str | None, group: str | N
     corpus = Corpus(texts, [held(text) for text in texts], np.unique(groups, return_inverse=True)[1])
     fits = [GEM(clusters, random_state=seed).fit(x).labels_ for seed in range(seeds)]
     corpus.partitions[f"teacher, K = {clusters}"] = fits
-    if label:
+    for label in labels:
         codes = np.unique([str(one.get(label)) for one in meta], return_inverse=True)[1]
         corpus.partitions[label] = [codes] * seeds
     return corpus
@@ -115,7 +136,7 @@ def load(run: Path, clusters: int, seeds: int, label: str | None, group: str | N
 def held(text: str) -> set[str]:
     """Return the words and pairs of neighbouring words of a text."""
     words = WORD.findall(text.casefold())
-    return {*words, *map(" ".join, zip(words, words[1:], strict=False))}
+    return {*words, *map(" ".join, itertools.pairwise(words))}
 
 
 def hits(corpus: Corpus, rows: np.ndarray, labels: np.ndarray, keywords: list[list[str]]) -> np.ndarray:
@@ -180,7 +201,7 @@ def main() -> None:
     """Parse the command line and write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
-    parser.add_argument("--label", help="key in the meta column of seed.parquet: a partition of its own")
+    parser.add_argument("--label", nargs="*", default=[], help="keys in the meta column of seed.parquet: partitions")
     parser.add_argument("--group", help="key in the meta column: documents with one value stay together")
     parser.add_argument("--clusters", type=int, default=24)
     parser.add_argument("--seeds", type=int, default=6)

@@ -19,6 +19,8 @@ Floats = NDArray[np.float64]
 _CANDIDATES: Final = 200
 # A term must be this many times as frequent inside the domain as outside: what is everywhere names nothing.
 _MIN_LIFT: Final = 3.0
+# What nearly all domains have names none of them, see `_spread`.
+_MAX_SPREAD: Final = 0.8
 # A phrase replaces its words when it makes up this share of the rarer one's documents.
 _PHRASE_SHARE: Final = 0.5
 # Two words are forms of one when they begin alike: letters in common at least, letters that follow at most.
@@ -77,6 +79,7 @@ class _Evidence:
         for row in counts.rows:
             self.total[row.indices] += row.data
         self.documents = int(counts.sizes.sum())
+        self.spread = _spread(counts)
 
     def keywords(self, row: Any, size: int, count: int) -> list[str]:
         """Return the keywords of a class with these counts, (1, V), of `size` documents."""
@@ -85,10 +88,16 @@ class _Evidence:
         # Where there is nothing outside, what most documents hold describes the class.
         ratio = log_likelihood(inside, outside, size, others) if others else inside.copy()
         ratio[inside / max(size, 1) < _MIN_LIFT * outside / max(others, 1)] = 0.0
-        # Where evidence is equal, phrases and words in the order of the alphabet, whatever the order of documents.
-        candidates = [(self.terms[index[i]], inside[i], ratio[i]) for i in np.flatnonzero(ratio > 0).tolist()]
+        spread = self.spread[index]
+        ratio[spread > _MAX_SPREAD] = 0.0
+        # The most evidence; of these ten words those first that are found in few other domains.
+        order = sorted(np.flatnonzero(ratio > 0).tolist(), key=lambda i: (-ratio[i], self.terms[index[i]]))[
+            :_CANDIDATES
+        ]
+        candidates = [(self.terms[index[i]], float(inside[i]), float(ratio[i] * (1 - spread[i]))) for i in order]
+        kept = set(_distinct_terms([one[:2] for one in candidates], count))
         candidates.sort(key=lambda one: (-one[2], one[0]))
-        return _distinct_terms([one[:2] for one in candidates[:_CANDIDATES]], count)
+        return [term for term, *_ in candidates if term in kept]
 
 
 def log_likelihood(inside: Floats, outside: Floats, size: int, others: int) -> Floats:
@@ -148,3 +157,17 @@ def _is_form(a: str, b: str) -> bool:
         return long == short + "s"
     stem = next((i for i, (x, y) in enumerate(zip(short, long, strict=False)) if x != y), len(short))
     return stem >= max(_STEM, len(short) - _ENDING) and len(long) - stem <= _ENDING
+
+
+def _spread(counts: TermCounts) -> Floats:
+    """Return how evenly each term is spread over the domains, (V,), from 0 (one has it) to 1 (all alike).
+
+    The exponential of the entropy of its shares is the number of domains that it is in effect spread over.
+    """
+    total, entropy = np.zeros(max(len(counts.terms), 1)), np.zeros(max(len(counts.terms), 1))
+    for row, size in zip(counts.rows, counts.sizes, strict=True):
+        rate = row.data / max(size, 1)
+        total[row.indices] += rate
+        entropy[row.indices] -= rate * np.log(rate)
+    total = np.maximum(total, 1e-300)
+    return (np.exp(entropy / total + np.log(total)) - 1) / max((counts.sizes > 0).sum() - 1, 1)

@@ -153,7 +153,9 @@ def _function_words(ids: Ids, owners: Ids, numbers: dict[str, int]) -> Flags:
     is_word = ids != BREAK
     words = np.bincount(owners[is_word], minlength=texts)
     hits = np.array([np.bincount(owners[listed[ids]], minlength=texts) for listed in is_listed])
-    language = np.where(hits.max(axis=0) >= np.maximum(_LANGUAGE_SHARE * words, _LANGUAGE_WORDS), hits.argmax(axis=0), len(lists))
+    language = np.where(
+        hits.max(axis=0) >= np.maximum(_LANGUAGE_SHARE * words, _LANGUAGE_WORDS), hits.argmax(axis=0), len(lists)
+    )
     return is_listed[language[owners], ids]
 
 
