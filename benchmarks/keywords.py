@@ -33,8 +33,10 @@ from gemix.taxonomy.names import keyword_names
 WORDS = 10
 RESAMPLES = 2_000
 WORD = re.compile(r"[^\W\d_]{2,}")
+# Words that say nothing of a domain, whichever it is. What may be a subject (file, story, estate's "real") is not among
+# them.
 FILLER = set((Path(__file__).with_name("filler_words.txt")).read_text().split())
-CONTRACTIONS = [
+CONTRACTIONS = {
     "don",
     "ve",
     "ll",
@@ -43,18 +45,14 @@ CONTRACTIONS = [
     "aren",
     "wasn",
     "weren",
-    "doesn",
     "didn",
+    "doesn",
     "hasn",
     "haven",
     "hadn",
     "won",
-    "wouldn",
-    "couldn",
-    "shouldn",
-    "mustn",
     "ain",
-]
+}
 
 Keywords = Callable[[Sequence[str], np.ndarray, int], list[list[str]]]
 

@@ -1,7 +1,7 @@
 """Texts as numbers: their words, in scripts without spaces their characters, and which of them say nothing.
 
 Addresses, numbers and single letters are no words. The function words of each text's language are marked (lists of
-stopwords-iso), and so is what repeats another text: copies, and passages that many texts share, such as banners,
+stopwords-iso), and so is what repeats another text: copies, and passages that five texts share, such as banners,
 footers and signatures, in all texts but the first.
 """
 
@@ -25,7 +25,6 @@ BREAK: Final = -1
 _MAX_WORDS: Final = 1_000  # of a text; later ones say little that is new
 _PASSAGE: Final = 8  # words that follow one another by chance in few texts only
 _PASSAGE_TEXTS: Final = 5
-_PASSAGE_SHARE: Final = 0.002
 # Of a text's words, as many function words tell its language: a share, and a number.
 _LANGUAGE_SHARE: Final = 0.1
 _LANGUAGE_WORDS: Final = 2
@@ -113,7 +112,7 @@ def _copies(texts: Sequence[str]) -> Flags:
 
 
 def _shared_passages(ids: Ids, owners: Ids, is_unit: Flags) -> Flags:
-    """Return which words stand in a passage of eight (16 characters without spaces) that many texts share."""
+    """Return which words stand in a passage of eight (16 characters without spaces) that five texts share."""
     flags = np.zeros(len(ids), dtype=bool)
     count = len(ids) - 2 * _PASSAGE
     if count < 1:
@@ -134,7 +133,7 @@ def _shared_passages(ids: Ids, owners: Ids, is_unit: Flags) -> Flags:
     is_new = np.append(True, hashes[order[1:]] != hashes[order[:-1]])
     group = np.cumsum(is_new) - 1
     is_other_text = np.append(True, owners[order[1:]] != owners[order[:-1]]) | is_new
-    shared = np.bincount(group[is_other_text]) >= max(_PASSAGE_TEXTS, _PASSAGE_SHARE * (owners[-1] + 1))
+    shared = np.bincount(group[is_other_text]) >= _PASSAGE_TEXTS
     first = owners[order[is_new]]
     repeated = order[shared[group] & (owners[order] != first[group])]
     ends = np.zeros(len(ids) + 1, dtype=np.int64)
