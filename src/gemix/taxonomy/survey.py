@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 
 from gemix.runtime.errors import GemixError
 from gemix.taxonomy.gis import Placement, Teacher, influence_scores, place
-from gemix.taxonomy.keywords import count_terms, domain_keywords, node_keywords
+from gemix.taxonomy.keywords import domain_keywords, node_keywords
 from gemix.taxonomy.model import Mode, Representative
 from gemix.taxonomy.names import keyword_names
 from gemix.taxonomy.prompts import Other, Subject
 from gemix.taxonomy.representatives import select_representatives
+from gemix.taxonomy.soundness import Soundness, judge
+from gemix.taxonomy.terms import count_terms
 from gemix.taxonomy.tree import Merges, leaves_under, merge
 
 EXCERPT_CHARACTERS: Final = 300
@@ -31,6 +33,7 @@ class Survey:
         kappas, cohesions: of every domain; the cohesion of one without documents is None.
         representatives: of every domain.
         keywords: of every node.
+        soundness: whether each domain is one thing.
         directions: mean directions of the domains, (K, d).
         merges: the tree.
 
@@ -43,6 +46,7 @@ class Survey:
     cohesions: list[float | None]
     representatives: list[list[Representative]]
     keywords: list[list[str]]
+    soundness: Soundness
     directions: NDArray[Any]
     merges: Merges
 
@@ -135,6 +139,7 @@ def survey(
             for rows in members
         ],
         keywords=domain_keywords(terms) + node_keywords(terms, merges.children),
+        soundness=judge(X, placement.labels, count, documents["id"].to_pylist(), seed),
         directions=np.asarray(model.mean_directions_),
         merges=merges,
     )

@@ -143,18 +143,20 @@ def _shared_passages(ids: Ids, owners: Ids, is_unit: Flags) -> Flags:
 
 
 def _function_words(ids: Ids, owners: Ids, numbers: dict[str, int]) -> Flags:
-    """Return which words are function words of the language of their text: the one with most of them in it."""
+    """Return which words are function words of the language of their text: the one with most of them in it.
+
+    A text that does not tell its language is taken for English.
+    """
     lists = _stop_lists()
-    is_listed = np.zeros((len(lists) + 1, len(numbers) + 1), dtype=bool)  # the last: no language, no word
+    is_listed = np.zeros((len(lists), len(numbers) + 1), dtype=bool)  # the last is no word
     for number, words in enumerate(lists):
         is_listed[number, [numbers[word] for word in words if word in numbers]] = True
     texts = int(owners[-1]) + 1 if len(owners) else 0
     is_word = ids != BREAK
-    words = np.bincount(owners[is_word], minlength=texts)
+    lengths = np.bincount(owners[is_word], minlength=texts)
     hits = np.array([np.bincount(owners[listed[ids]], minlength=texts) for listed in is_listed])
-    language = np.where(
-        hits.max(axis=0) >= np.maximum(_LANGUAGE_SHARE * words, _LANGUAGE_WORDS), hits.argmax(axis=0), len(lists)
-    )
+    told = hits.max(axis=0) >= np.maximum(_LANGUAGE_SHARE * lengths, _LANGUAGE_WORDS)
+    language = np.where(told, hits.argmax(axis=0), sorted(langs()).index("en"))
     return is_listed[language[owners], ids]
 
 
