@@ -13,6 +13,7 @@ from typing import Final
 CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 MAX_CHARACTERS: Final = 32
 _NAME_KEYWORDS: Final = 3
+_STEM: Final = 5  # letters that forms of a word have in common
 
 
 def slug(text: str) -> str:
@@ -72,6 +73,13 @@ def keyword_names(keywords: Sequence[Sequence[str]], taken: Sequence[str] = ()) 
         names.append(keyword_name(words, numbered(k, len(keywords)), used))
         used.add(names[-1])
     return names
+
+
+def claim(name: str, keywords: Sequence[str]) -> float:
+    """Return the share of a name's words that begin like a word of the keywords: how well these bear it out."""
+    words = name.split("-")
+    known = [word for keyword in keywords for word in slug(keyword).split("-") if word]
+    return sum(any(word[:_STEM] == other[:_STEM] for other in known) for word in words) / len(words)
 
 
 def numbered(k: int, count: int) -> str:
