@@ -2,10 +2,13 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gemix.report import read
 from gemix.report.text import plain
+
+if TYPE_CHECKING:
+    from gemix.taxonomy.model import Domain
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +75,18 @@ def domain_rows(run: Path) -> list[DomainRow]:
                 kappa=domain.kappa,
                 cohesion=domain.cohesion,
                 coherence=domain.coherence,
-                flags=tuple(map(str, domain.flags)),
+                flags=(*_edits(domain), *map(str, domain.flags)),
                 recall=agreement.recall if agreement else None,
                 precision=agreement.precision if agreement else None,
             )
         )
     return rows
+
+
+def _edits(domain: "Domain") -> list[str]:
+    """Return what people did to a domain beside naming it."""
+    part = [] if domain.merged_into is None else [f"part of domain-{domain.merged_into:02d}"]
+    return ["excluded"] * domain.excluded + part
 
 
 def panel(run: Path) -> dict[str, Any]:

@@ -110,6 +110,7 @@ class Domain(_Named):
         flags: what keeps it from being one thing.
         representatives: most typical first.
         excluded: a person left it out of mixtures; never so in taxonomy.json, which holds what the name stage found.
+        merged_into: a person made it part of this domain; never so in taxonomy.json either.
 
     """
 
@@ -120,6 +121,7 @@ class Domain(_Named):
     flags: list[Flag] = Field(default_factory=list)
     representatives: list[Representative]
     excluded: bool = False
+    merged_into: int | None = None
 
 
 class Node(_Named):

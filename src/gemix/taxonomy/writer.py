@@ -43,7 +43,10 @@ def write_taxonomy(taxonomy: Taxonomy, out: Path, prompts: Sequence[str | None])
     write_text(out / "taxonomy.md", to_markdown(taxonomy))
     with atomic_path(out / "audit.parquet") as tmp:
         pq.write_table(_audit(taxonomy, prompts), tmp, compression="zstd")
-    write_json(out / FILE_NAME, taxonomy.model_dump(by_alias=True, exclude={"domains": {"__all__": {"excluded"}}}))
+    write_json(
+        out / FILE_NAME,
+        taxonomy.model_dump(by_alias=True, exclude={"domains": {"__all__": {"excluded", "merged_into"}}}),
+    )
 
 
 def to_markdown(taxonomy: Taxonomy) -> str:
@@ -85,7 +88,8 @@ def _row(domain: Domain) -> str:
 
 
 def _name(domain: Domain) -> str:
-    return escape(domain.name) + (" (excluded)" if domain.excluded else "")
+    part = "" if domain.merged_into is None else f" (part of domain-{domain.merged_into:02d})"
+    return escape(domain.name) + (" (excluded)" if domain.excluded else part)
 
 
 def _keywords(domain: Domain) -> str:
