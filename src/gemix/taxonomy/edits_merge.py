@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from gemix.runtime.errors import GemixError
 from gemix.taxonomy.edits_file import Edit, Edits, domain_label
 from gemix.taxonomy.model import Taxonomy
-from gemix.taxonomy.tree import cut
 
 
 def heads(domains: Mapping[int, Edit], count: int) -> NDArray[np.intp]:
@@ -58,6 +57,8 @@ def cut_merges(taxonomy: Taxonomy, nodes: int) -> dict[int, int]:
         GemixError: the taxonomy has no tree, or cannot be cut into so many nodes.
 
     """
+    from gemix.taxonomy.tree import cut  # its room compiles, and who only reads names need not wait for that
+
     if taxonomy.tree is None:
         raise GemixError("the taxonomy has no tree: `gemix name` makes one")
     try:
