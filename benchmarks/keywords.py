@@ -153,22 +153,20 @@ def interval(corpus: Corpus, rows: list[np.ndarray], values: list[np.ndarray]) -
     return float(low), float(high)
 
 
-def first_words_kept(corpus: Corpus, partitions: list[np.ndarray], way: Keywords) -> float:
+def first_words_kept(partitions: list[np.ndarray], keywords: list[list[list[str]]]) -> float:
     """Return the share of domains of two seeds, matched by their documents, that have one first keyword."""
-    domains = int(max(labels.max() for labels in partitions)) + 1
-    firsts = [[(words or [""])[0] for words in way(corpus.texts, labels, domains)] for labels in partitions]
-    kept = []
+    domains, kept = len(keywords[0]), []
+    firsts = [[(words or [""])[0] for words in found] for found in keywords]
     for a in range(len(partitions)):
         for b in range(a):
             table = np.zeros((domains, domains))
             np.add.at(table, (partitions[a], partitions[b]), 1)
-            pairs = zip(*linear_sum_assignment(-table), strict=True)
-            kept += [firsts[a][i] == firsts[b][j] for i, j in pairs]
+            kept += [firsts[a][i] == firsts[b][j] for i, j in zip(*linear_sum_assignment(-table), strict=True)]
     return float(np.mean(kept))
 
 
 def judge(corpus: Corpus, partition: str) -> Iterator[str]:
-    """Yield the rows of a table: guesses, the difference, fillers in names, first keywords that stay."""
+    """Yield the rows of a table: guesses, the difference, fillers in names, first keywords that stay, over all seeds."""
     found: dict[str, list[np.ndarray]] = {way: [] for way in WAYS}
     rows: list[np.ndarray] = []
     for seed, labels in enumerate(corpus.partitions[partition]):
@@ -178,18 +176,18 @@ def judge(corpus: Corpus, partition: str) -> Iterator[str]:
         for way, make in WAYS.items():
             keywords = make([corpus.texts[i] for i in seen], labels[seen], int(labels.max()) + 1)
             found[way].append(hits(corpus, unseen, labels, keywords))
-    first = corpus.partitions[partition][0]
+    partitions = list({id(labels): labels for labels in corpus.partitions[partition]}.values())
     for way, make in WAYS.items():
         low, high = interval(corpus, rows, found[way])
-        names = keyword_names(make(corpus.texts, first, int(first.max()) + 1))
+        whole = [make(corpus.texts, labels, int(labels.max()) + 1) for labels in partitions]
+        names = [name for keywords in whole for name in keyword_names(keywords)]
         fillers = [name for name in names if FILLER & set(name.split("-"))]
-        is_fit = first is not corpus.partitions[partition][-1]
-        kept = f"{first_words_kept(corpus, corpus.partitions[partition], make):.0%}" if is_fit else ""
+        kept = f"{first_words_kept(partitions, whole):.0%}" if len(partitions) > 1 else ""
         yield (
             f"| {partition} | {way} | {np.mean(np.concatenate(found[way])):.1%} ({low:.1%} to {high:.1%}) "
             f"| {len(fillers)} of {len(names)} | {kept} |"
         )
-        print("\n".join(names), flush=True)
+        print("\n".join(names[: len(whole[0])]), flush=True)
     gain = [b - a for a, b in zip(*found.values(), strict=True)]
     low, high = interval(corpus, rows, gain)
     yield f"| {partition} | difference | {np.mean(np.concatenate(gain)):+.1%} ({low:+.1%} to {high:+.1%}) | | |"

@@ -94,7 +94,7 @@ class _Evidence:
         order = sorted(np.flatnonzero(ratio > 0).tolist(), key=lambda i: (-ratio[i], self.terms[index[i]]))[
             :_CANDIDATES
         ]
-        candidates = [(self.terms[index[i]], float(inside[i]), float(ratio[i] * (1 - spread[i]))) for i in order]
+        candidates = [(self.terms[index[i]], float(inside[i]), float(ratio[i] * np.sqrt(1 - spread[i]))) for i in order]
         kept = set(_distinct_terms([one[:2] for one in candidates], count))
         candidates.sort(key=lambda one: (-one[2], one[0]))
         return [term for term, *_ in candidates if term in kept]
