@@ -166,7 +166,7 @@ def first_words_kept(partitions: list[np.ndarray], keywords: list[list[list[str]
 
 
 def judge(corpus: Corpus, partition: str) -> Iterator[str]:
-    """Yield the rows of a table: guesses, the difference, fillers in names, first keywords that stay, over all seeds."""
+    """Yield the rows of a table: guesses, their difference, fillers in names, first keywords that stay."""
     found: dict[str, list[np.ndarray]] = {way: [] for way in WAYS}
     rows: list[np.ndarray] = []
     for seed, labels in enumerate(corpus.partitions[partition]):
