@@ -19,7 +19,7 @@ class _Part(BaseModel):
 
 
 class Representative(_Part):
-    """A document that stands for its domain: its id, its first characters, its influence score."""
+    """A document that stands for its domain: its id, a typical passage, its influence score."""
 
     id: str
     excerpt: str

@@ -22,7 +22,7 @@ Floats = NDArray[np.float64]
 _HALF: Final = 16  # documents of the samples that coherence compares
 _MAX_ROWS: Final = 4_096  # of a domain that are looked at, drawn at random
 _MIN_ROWS: Final = 20  # fewer tell nothing of their halves or neighbours
-# Measured on 9,608 pages and 12,992 answers: of unions of two domains nine of ten are below, of domains one or two.
+# Of unions of two domains nine in ten are below, of domains few: docs/tables/soundness.md
 _MIXED: Final = 0.25
 _INCOHERENT: Final = 0.1  # of random groups of documents all are below
 _COPIES: Final = 0.5
