@@ -13,6 +13,8 @@ from typer.testing import CliRunner
 from gemix.chain.names import show_names
 from gemix.cli.app import app
 from gemix.cli.taxonomy_edits import app as commands
+from gemix.mix.levels import expand, read_nodes
+from gemix.mix.partition import read_partition
 from gemix.run.folder import RunFolder
 from gemix.runtime.errors import GemixError
 from gemix.taxonomy import load_taxonomy
@@ -71,6 +73,49 @@ def test_a_domain_is_renamed_described_excluded_and_all_is_undone(run: Path) -> 
     assert named_taxonomy(run) == first
     assert (run / "taxonomy.md").read_text() == page
     assert "nothing to undo" in gemix("taxonomy", "undo", run)[1]
+
+
+def test_domains_are_merged_and_mixed_without_new_labels(run: Path) -> None:
+    first = load_taxonomy(run)
+    table = [
+        "domain,documents,tokens,name,partition",
+        *(f"{k},{k + 1},{10 * (k + 1)},{first.names[k]},p" for k in range(4)),
+    ]
+    (run / "domains.csv").write_text("\n".join(table) + "\n")
+    before = files_below(run)
+    _, err = gemix("taxonomy", "merge", run, 3, first.names[1], 0)
+    assert "is part of domain-03" in err
+    assert "2 of 4 domains are left" in err
+    now = named_taxonomy(run)
+    assert [d.merged_into for d in now.domains] == [3, 3, None, None]
+    coarse = read_partition(run / "domains-merged.csv")
+    assert (coarse.keys, coarse.tokens.tolist()) == (["domain-03", "domain-02"], [70, 30])
+    assert coarse.names == [first.names[3], first.names[2]]
+    domains, nodes = read_nodes(run / "domains-merged.leaves.csv")
+    assert nodes == ["domain-03", "domain-03", "domain-02", "domain-03"]
+    weights = expand({"domain-03": 0.7, "domain-02": 0.3}, domains, nodes)
+    assert weights.tolist() == pytest.approx([0.1, 0.2, 0.3, 0.4])
+    made = {path.name for path in set(files_below(run)) - set(before)}
+    assert made == {"taxonomy-edits.yaml", "domains-merged.csv", "domains-merged.leaves.csv"}
+    assert "part of domain-03" in gemix("show", run, "--domain", 0)[0]
+    _, err = gemix("taxonomy", "merge", run, 0, 3, code=1)
+    assert "is merged in a circle: " in err
+    _, err = gemix("taxonomy", "merge", run, 2, 2, code=1)
+    assert "domain-02 is merged in a circle: domain-02 into domain-02" in err
+    assert "no domain '9'" in gemix("taxonomy", "merge", run, 2, 9, code=1)[1]
+    gemix("taxonomy", "undo", run)
+    assert not (run / "domains-merged.csv").exists()
+    assert not (run / "domains-merged.leaves.csv").exists()
+
+
+def test_a_cut_replaces_merges_and_keeps_what_else_is_said(run: Path) -> None:
+    gemix("taxonomy", "rename", run, 2, "Mine")
+    gemix("taxonomy", "merge", run, 0, 2)
+    assert "1 of 4 domains are left" in gemix("taxonomy", "cut", run, 1)[1]
+    assert "3 of 4 domains are left" in gemix("taxonomy", "cut", run, 3)[1]
+    assert named_taxonomy(run).names[2] == "Mine"
+    assert "4 of 4 domains are left" in gemix("taxonomy", "cut", run, 4)[1]
+    assert "can be cut into 1 to 4 nodes, not 5" in gemix("taxonomy", "cut", run, 5, code=1)[1]
 
 
 def test_an_edit_makes_no_stage_run_again(run: Path) -> None:
@@ -161,7 +206,7 @@ def test_a_hand_written_file_gets_the_fingerprint_with_the_first_command(run: Pa
 
 def test_every_help_has_an_example_that_parses() -> None:
     names = [command.name or command.callback.__name__ for command in commands.registered_commands]
-    assert names == ["rename", "describe", "exclude", "undo"]
+    assert names == ["rename", "describe", "exclude", "merge", "cut", "undo"]
     for command, name in zip(commands.registered_commands, names, strict=True):
         assert f"Example: `gemix taxonomy {name} run/ " in command.callback.__doc__
         assert name in gemix("taxonomy", "--help")[0]

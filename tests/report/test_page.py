@@ -264,3 +264,13 @@ def test_the_same_run_gives_the_same_bytes(run):
     copy.parent.mkdir()
     run.rename(copy)
     assert page.render(copy, OWN) == one
+
+
+def test_without_text_no_passage_of_a_document_is_in_the_page(run: Path) -> None:
+    passages = [one.excerpt for domain in read.taxonomy(run).domains for one in domain.representatives]
+    full = page.render(run)
+    assert sum(passage[:40] in full for passage in passages) > 20
+    bare = page.render(run, text=False)
+    texts = read.seed(run, ["text"])[0]["text"].to_pylist()
+    assert not any(text[at : at + 40] in bare for text in texts for at in range(0, len(text) - 40, 40))
+    assert all(domain.name in bare for domain in read.taxonomy(run).domains)

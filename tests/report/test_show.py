@@ -24,7 +24,7 @@ def test_the_table_has_a_line_a_domain_largest_first(run):
     assert result.exit_code == 0, result.stderr
     header, *lines = result.stdout.rstrip().splitlines()
     assert header.split()[:3] == ["domain", "name", "documents"]
-    for title in ("κ", "cohesion", "agreement"):
+    for title in ("κ", "coherence", "agreement"):
         assert title in header
     with open(run / "domains.csv", newline="") as file:
         counts = {row["name"]: int(row["documents"]) for row in csv.DictReader(file)}

@@ -31,7 +31,8 @@ AT_ONCE = {"retry-after-ms": "1"}
 
 def data_of(messages: Messages) -> dict[str, Any]:
     """Return the data in the first question of a chat."""
-    return json.loads(next(m["content"] for m in messages if m["role"] == "user"))
+    question = next(m["content"] for m in messages if m["role"] == "user")
+    return json.loads(question[question.index('{\n"keywords"') :])
 
 
 def say(name: str, **changes: Any) -> str:
@@ -40,9 +41,14 @@ def say(name: str, **changes: Any) -> str:
     return json.dumps({key: value for key, value in (answer | changes).items() if value is not None})
 
 
+def title(keywords: list[str]) -> str:
+    """Return a name of 32 characters at most that tells domains apart."""
+    return " ".join(["About", *(keyword.replace(" ", "")[:5] for keyword in keywords[:4])])
+
+
 def by_keywords(messages: Messages) -> Reply:
     """Name a domain by its first keywords: what a good model does."""
-    return Reply(say("About " + " ".join(data_of(messages)["keywords"][:3])))
+    return Reply(say(title(data_of(messages)["keywords"])))
 
 
 class Server:
@@ -70,6 +76,7 @@ def serving() -> Iterator[Server]:
             content = json.loads(self.rfile.read(int(self.headers["content-length"])))
             assert self.path == "/v1/chat/completions"
             assert set(content) == {"model", "messages"}
+            assert all(set(message) == {"role", "content"} for message in content["messages"])
             with server.lock:
                 server.requests.append(content["messages"])
                 server.keys.append(self.headers["authorization"])

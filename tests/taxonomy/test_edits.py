@@ -1,5 +1,6 @@
 import random
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from gemix.runtime.errors import GemixError
 from gemix.taxonomy import Domain, Node, Taxonomy, Tree
 from gemix.taxonomy.carry import align, carry, carry_file
 from gemix.taxonomy.edits import Edit, Edits, apply, check, find_domain, read_edits, undo, write_edit
+from gemix.taxonomy.edits_merge import check_merges, cut_merges, heads
 from gemix.taxonomy.writer import to_markdown, write_taxonomy
 
 NAMES = ["oven-recipe", "harbour-mast", "bond-yield", "soil-mulch"]
@@ -97,8 +99,11 @@ def test_taxonomy_json_says_nothing_of_edits(taxonomy: Taxonomy, tmp_path: Path)
     [
         ("domains:\n  1:\n    nmae: Sea", 3, "no key 'nmae' is known; did you mean name"),
         ("domians:\n  1: {name: Sea}", 1, "no key 'domians' is known; did you mean domains"),
-        ("domains:\n  1:\n    merge: 2", 3, "merge comes with a later version of gemix"),
-        ("cut: 8", 1, "cut comes with a later version of gemix"),
+        ("domains:\n  1:\n    merge: sea", 3, "merge is the id of a domain such as 3, not 'sea'"),
+        ("domains:\n  1:\n    merge: true", 3, "merge is the id of a domain such as 3, not 'true'"),
+        ("domains:\n  1:\n    merge: -2", 3, "merge is the id of a domain such as 3, not '-2'"),
+        ("domains:\n  1:\n    merge: [2, 3]", 3, "the merge is not a text"),
+        ("cut: 8", 1, "no key 'cut' is known"),
         ("domains:\n  sea: {name: Sea}", 2, "whole number such as 7, not 'sea'"),
         ("domains:\n  -1: {name: Sea}", 2, "whole number such as 7, not '-1'"),
         ("domains:\n  1.0: {name: Sea}", 2, "whole number such as 7"),
@@ -186,6 +191,71 @@ def test_faults_against_the_domains(path: Path, taxonomy: Taxonomy, text: str, l
     path.write_text(text, encoding="utf-8")
     with pytest.raises(GemixError, match=f"line {line}: .*{fault}"):
         check(read_edits(path), taxonomy)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "fault"),
+    [
+        ("domains:\n  0: {merge: 1}\n  1: {merge: 4}", 3, "domain-01 is merged into 4, which is not there"),
+        ("domains:\n  1: {merge: 1}", 2, "domain-01 is merged in a circle: domain-01 into domain-01"),
+        ("domains:\n  0: {merge: 1}\n  1: {merge: 0}", 2, "domain-00 into domain-01 into domain-00"),
+        ("domains:\n  3: {merge: 0}\n  0: {merge: 1}\n  1: {merge: 2}\n  2: {merge: 0}", 3, "merged in a circle"),
+        ("domains:\n  2:\n    merge: 3\n    exclude: true", 2, "excluded and part of domain-03"),
+    ],
+)
+def test_merges_that_cannot_be(path: Path, taxonomy: Taxonomy, text: str, line: int, fault: str) -> None:
+    path.write_text(text)
+    with pytest.raises(GemixError, match=f"line {line}: .*{fault}"):
+        check(read_edits(path), taxonomy)
+
+
+def test_merges_are_followed_to_their_end(path: Path, taxonomy: Taxonomy) -> None:
+    path.write_text("domains:\n  3: {merge: domain-02}\n  2: {merge: 0, name: Both}\n")
+    edits = read_edits(path)
+    check(edits, taxonomy)
+    assert heads(edits.domains, 4).tolist() == [0, 1, 0, 0]
+    now = apply(taxonomy, edits)
+    assert [d.merged_into for d in now.domains] == [None, None, 0, 0]
+    assert now.names[2] == "Both"
+    assert "soil-mulch (part of domain-00)" in to_markdown(now)
+
+
+@pytest.mark.parametrize("nodes", [1, 2, 3, 4])
+def test_a_cut_merges_what_is_under_a_node_into_its_largest(taxonomy: Taxonomy, nodes: int) -> None:
+    largest = [taxonomy.domains[0], taxonomy.domains[1].model_copy(update={"documents": 9}), *taxonomy.domains[2:]]
+    sized = taxonomy.model_copy(update={"domains": largest})
+    found = cut_merges(sized, nodes)
+    assert len(found) == 4 - nodes
+    assert found == {1: {0: 1, 2: 1, 3: 1}, 2: {0: 1, 3: 2}, 3: {0: 1}, 4: {}}[nodes]
+    with pytest.raises(GemixError, match="1 to 4 nodes, not 5"):
+        cut_merges(sized, 5)
+
+
+@given(
+    st.dictionaries(st.integers(0, 5), st.integers(0, 5), max_size=6),
+    st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=60),
+)
+def test_merges_that_are_carried_fit_their_new_partition(merges: dict[int, int], pairs: list[tuple[int, int]]) -> None:
+    path = Path("taxonomy-edits.yaml")
+    edits = Edits(path, "old", {id: Edit(name=f"N{id}", merge=into, line=id + 2) for id, into in merges.items()})
+    with suppress(GemixError):
+        check_merges(edits, 6)
+        old, new = np.array(pairs).T
+        wanted, _ = carry(edits, old, new, "new")
+        check_merges(wanted, 6)
+
+
+def test_a_merge_goes_with_both_domains(path: Path) -> None:
+    path.write_text("# mine\ndomains:\n  0: {merge: 1}\n  2:\n    merge: 0 # why not\n    name: Two\n")
+    keys = {"shard": ["a"] * 40, "row": range(40)}
+    old = pa.table(keys | {"domain": [0] * 10 + [1] * 10 + [2] * 20})
+    new = pa.table(keys | {"domain": [5] * 10 + [3] * 10 + [1] * 20})
+    carry_file(path, old, new, old_teacher="a", teacher="b")
+    assert read_edits(path).domains == {5: Edit(merge=3), 1: Edit(name="Two", merge=5)}
+    assert path.read_text().startswith("# mine\n")
+    # Both in one domain now: nothing is left to merge.
+    carry_file(path, new, old.set_column(2, "domain", pa.array([7] * 40)), old_teacher="b", teacher="c")
+    assert all(edit.merge is None for edit in read_edits(path).domains.values())
 
 
 def test_two_domains_may_change_names(path: Path, taxonomy: Taxonomy) -> None:

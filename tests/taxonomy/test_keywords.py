@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import SUBJECTS, make_documents
 
-from gemix.taxonomy.keywords import class_keywords, count_terms, domain_keywords, node_keywords
-from gemix.taxonomy.names import keyword_names
+from gemix.taxonomy.keywords import class_keywords, domain_keywords, log_likelihood, node_keywords
+from gemix.taxonomy.names import MAX_CHARACTERS, keyword_names, slug
+from gemix.taxonomy.terms import count_terms
 from gemix.taxonomy.tree import Merges, cut
 
 
@@ -108,6 +109,79 @@ def test_a_node_is_described_as_if_its_documents_were_one_domain() -> None:
     for node, m in ((4, 3), (5, 2)):
         at = cut(merges, m)
         pooled = np.searchsorted(at.nodes, at.of_leaf[labels])
-        assert found[node - 4] == class_keywords(texts, pooled, np.zeros(300), m)[at.nodes.index(node)]
+        # Their order may differ: how widely a word is spread is a matter of the domains.
+        assert set(found[node - 4]) == set(class_keywords(texts, pooled, np.zeros(300), m)[at.nodes.index(node)])
     assert found[0]
     assert found[2] == []  # nothing sets the root apart
+
+
+def test_addresses_and_numbers_name_nothing() -> None:
+    texts = [
+        f"bread flour https://bakery.example/oven{i} baker{i}@bakery.example www.yeast.org 1984" for i in range(20)
+    ]
+    words = " ".join(keywords_of(texts + ["engine piston"] * 3, [0] * 20 + [1] * 3)[0]).split()
+    assert set(words) == {"bread", "flour"}
+
+
+def test_a_passage_of_many_documents_counts_once() -> None:
+    banner = "we value your privacy and share cookies with partners worldwide"
+    own = ["bread flour", "flour bread oven", "bread oven flour", "oven bread", "flour oven bread", "oven flour"]
+    texts = [f"{words}. {banner}" for words in own] + ["engine piston", "engine valve", "piston valve", "valve engine"]
+    words = keywords_of(texts, [0] * 6 + [1] * 4)[0]
+    assert set(" ".join(words[:2]).split()) <= {"bread", "flour", "oven"}
+    assert not {"cookies", "privacy"} & set(words[:2])
+
+
+def test_copies_count_once_and_still_name_their_domain() -> None:
+    texts = ["enable cookies please"] * 400 + [f"engine piston valve {i}" for i in range(30)]
+    texts += ["crankshaft torque"] * 200 + ["camshaft engine", "piston engine oil"]
+    found = keywords_of(texts, [0] * 400 + [1] * 232)
+    assert "cookies" in " ".join(found[0]).split()
+    assert found[1][0] not in ("crankshaft torque", "crankshaft", "torque")
+
+
+def test_function_words_of_every_language_are_left_out() -> None:
+    german = ["der Hund und die Katze sind nicht in dem Haus", "die Katze ist auf dem Dach und der Hund ist hier"]
+    english = ["the engine is not in the car", "a piston and the engine are in this car"]
+    found = keywords_of(german * 3 + english * 3, [0] * 6 + [1] * 6)
+    assert {"hund", "katze"} <= set(" ".join(found[0]).split())
+    assert not {"und", "der", "die", "nicht", "ist", "dem"} & set(" ".join(found[0]).split())
+
+
+def test_a_word_is_a_function_word_only_where_its_language_is_spoken() -> None:
+    texts = [f"the war of {name} was a war of the generals" for name in ("Troy", "Rome", "Sparta", "Thebes")]
+    assert "war" in keywords_of(texts + ["the piston of the engine"] * 4, [0] * 4 + [1] * 4)[0]  # German for "was"
+
+
+def test_scripts_without_spaces_are_named_in_their_script() -> None:
+    cities = ["北京", "上海", "广州", "成都", "武汉", "西安"]
+    law = [f"{a}法院今天审理了一起合同纠纷案件{b}法院也是" for a in cities for b in cities]
+    food = [f"我在{a}喜欢吃面条和饺子{b}的面条好吃" for a in cities for b in cities]
+    found = keywords_of(law + food, [0] * 36 + [1] * 36)
+    assert any("法院" in word for word in found[0])
+    assert any("面条" in word for word in found[1])
+    assert all(slug(word) == word for word in found[0])
+
+
+@pytest.mark.parametrize("words", [["write", "writes", "writing"], ["market", "markets", "marketing"]])
+def test_forms_of_one_word_are_one_keyword(words: list[str]) -> None:
+    texts = [f"{a} {b} ink" for a in words for b in words if a != b]
+    assert len(set(keywords_of(texts + ["engine"] * 5, [0] * 6 + [1] * 5)[0]) & set(words)) <= 1
+
+
+@given(st.lists(st.lists(st.text("ab日 ", min_size=1, max_size=40), max_size=5), min_size=1, max_size=12))
+def test_names_are_short(keywords: list[list[str]]) -> None:
+    names = keyword_names(keywords)
+    assert len(set(names)) == len(keywords)
+    assert all(0 < len(name) <= MAX_CHARACTERS for name in names)
+
+
+def test_the_ratio_is_dunnings() -> None:
+    def bits(k: float, n: float, p: float) -> float:
+        return k * np.log(p) + (n - k) * np.log(1 - p)
+
+    a, b, size, others = 30.0, 12.0, 100, 900
+    pooled = (a + b) / (size + others)
+    alike = bits(a, size, pooled) + bits(b, others, pooled)
+    wanted = 2 * (bits(a, size, a / size) + bits(b, others, b / others) - alike)
+    assert log_likelihood(np.array([a]), np.array([b]), size, others)[0] == pytest.approx(wanted)

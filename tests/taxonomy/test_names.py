@@ -19,8 +19,8 @@ from gemix.taxonomy.names import MAX_CHARACTERS, keyword_name, slug, tell_apart
         ("2024", ""),
         ("--- !!", ""),
         ("", ""),
-        ("word " * 20, "-".join(["word"] * 12)),
-        ("x" * 100, "x" * 60),
+        ("word " * 20, "-".join(["word"] * 6)),
+        ("x" * 100, "x" * 32),
     ],
 )
 def test_names_are_plain_keys(text: str, name: str) -> None:
@@ -55,7 +55,7 @@ def test_no_two_stay_alike(wishes: list[tuple[str, list[str]]]) -> None:
 
 def test_keywords_tell_apart_before_numbers_do() -> None:
     taken = {"music", "music-guitar"}
-    assert tell_apart("music", ["music", "guitar", "jazz club"], 7, taken) == "music-guitar-jazz-club"
+    assert tell_apart("music", ["music", "guitar", "jazz club"], 7, taken) == "music-jazz-club"
     assert tell_apart("music", ["guitar"], 7, taken) == "music-7"
     assert tell_apart("film", ["guitar"], 7, taken) == "film"
     assert keyword_name(["a", "b c"], "domain-03", set()) == "a-b-c"

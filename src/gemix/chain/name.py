@@ -11,7 +11,7 @@ from gemix.runtime.progress import say
 if TYPE_CHECKING:
     from gemix.taxonomy import LLMNamer
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 
 
 def plan(run: Run) -> Stage:
@@ -45,6 +45,8 @@ def _name(run: Run) -> Facts:
         **_options(run),
     )
     show_names(run.paths)
+    for group in taxonomy.copies:
+        say(f"warning: {group}")
     facts: Facts = {"domains": taxonomy.names}
     if namer is not None:
         say(namer.report())

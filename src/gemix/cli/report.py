@@ -19,6 +19,9 @@ def report(
     baselines: Annotated[
         bool, typer.Option("--baselines", help="fit k-means and its kin to the embeddings, once, to compare with")
     ] = False,
+    no_text: Annotated[
+        bool, typer.Option("--no-text", help="leave out all passages of documents: licensed or personal text")
+    ] = False,
 ) -> None:
     """Write one HTML file that shows the domains, their documents and how good they are. It needs no network.
 
@@ -34,7 +37,7 @@ def report(
     with folder_lock(run):
         if baselines:
             fit_baselines(run)
-        size = write_report(run, path)
+        size = write_report(run, path, text=not no_text)
     say(f"{path}: {size / 1e6:.1f} MB, opens in any browser")
 
 

@@ -1,7 +1,8 @@
-"""The commands by which people correct domains: `gemix taxonomy rename`, `describe`, `exclude`, `undo`."""
+"""The commands by which people correct domains: `gemix taxonomy rename`, `describe`, `merge` and so on."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -9,8 +10,9 @@ from gemix.cli.command import command
 from gemix.runtime.progress import say
 
 if TYPE_CHECKING:
-    from gemix.taxonomy.model import Domain
+    from gemix.taxonomy.model import Domain, Taxonomy
 
+Changed = TypeVar("Changed")
 app = typer.Typer(
     help="Correct the domains of a run: their names, their descriptions, which of them count.\n\nWhat you say is kept "
     "in RUN/taxonomy-edits.yaml, which you may also write by hand. It survives every re-run, and nothing is computed "
@@ -69,6 +71,42 @@ def exclude(run: Run, id: DomainId) -> None:
 
 @app.command()
 @command(extra="train")
+def merge(
+    run: Run,
+    into: Annotated[str, typer.Argument(metavar="INTO", help="the domain that stays", show_default=False)],
+    others: Annotated[list[str], typer.Argument(metavar="ID...", help="those that join it", show_default=False)],
+) -> None:
+    """Make domains part of another. No label changes: RUN/domains-merged.csv is the table of the coarser partition.
+
+    Example: `gemix taxonomy merge run/ 3 11`
+    """
+    from gemix.taxonomy.edits import merge_run
+    from gemix.taxonomy.edits_file import domain_label
+
+    taxonomy, target, ids = _change(run, lambda: merge_run(run, into, others))
+    for id in ids:
+        name = taxonomy.domains[id].name
+        say(f"{domain_label(id)} ({name}) is part of {domain_label(target)} ({taxonomy.domains[target].name}) now")
+    _say_merged(run, taxonomy)
+
+
+@app.command()
+@command(extra="train")
+def cut(
+    run: Run,
+    nodes: Annotated[int, typer.Argument(metavar="N", min=1, help="domains to be left", show_default=False)],
+) -> None:
+    """Merge domains along the tree until so many are left, each called as its largest. No label changes.
+
+    Example: `gemix taxonomy cut run/ 8`
+    """
+    from gemix.taxonomy.edits import cut_run
+
+    _say_merged(run, _change(run, lambda: cut_run(run, nodes)))
+
+
+@app.command()
+@command(extra="train")
 def undo(
     run: Run,
     id: Annotated[
@@ -80,16 +118,10 @@ def undo(
 
     Example: `gemix taxonomy undo run/ 7`
     """
-    from gemix.chain.names import show_names
-    from gemix.run.folder import RunFolder
-    from gemix.runtime.lock import folder_lock
     from gemix.taxonomy.edits import edits_path, undo_run
     from gemix.taxonomy.edits_file import domain_label
 
-    _refuse_missing(run)
-    with folder_lock(run):
-        gone = undo_run(run, id)
-        show_names(RunFolder(run))
+    gone = _change(run, lambda: undo_run(run, id))
     if not gone:
         say(f"{edits_path(run)} says nothing of {'any domain' if id is None else id}: nothing to undo")
     for k, edit in gone.items():
@@ -101,16 +133,31 @@ def undo(
 
 def _edit(run: Path, id: str, **change: str | bool) -> "tuple[Domain, Domain]":
     """Change one domain of a run; return it as it was and as it is."""
+    from gemix.taxonomy.edits import edit_run
+
+    before, after, k = _change(run, lambda: edit_run(run, id, **change))
+    return before.domains[k], after.domains[k]
+
+
+def _change(run: Path, change: Callable[[], Changed]) -> Changed:
+    """Change what is said of a run's domains, and show it."""
     from gemix.chain.names import show_names
     from gemix.run.folder import RunFolder
     from gemix.runtime.lock import folder_lock
-    from gemix.taxonomy.edits import edit_run
 
     _refuse_missing(run)
     with folder_lock(run):
-        before, after, k = edit_run(run, id, **change)
+        changed = change()
         show_names(RunFolder(run))
-    return before.domains[k], after.domains[k]
+    return changed
+
+
+def _say_merged(run: Path, taxonomy: "Taxonomy") -> None:
+    from gemix.chain.names import LEAVES, MERGED
+
+    left = sum(domain.merged_into is None for domain in taxonomy.domains)
+    where = f"; {run / MERGED} counts them, {run / LEAVES} says which domain is part of which"
+    say(f"{left:,} of {len(taxonomy.domains):,} domains are left{where if (run / MERGED).exists() else ''}")
 
 
 def _refuse_missing(run: Path) -> None:

@@ -2,10 +2,13 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gemix.report import read
 from gemix.report.text import plain
+
+if TYPE_CHECKING:
+    from gemix.taxonomy.model import Domain
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,8 @@ class DomainRow:
         to_uniform: share times K.
         kappa: concentration of the teacher's component.
         cohesion: mean cosine of the domain's seed documents to its mean direction.
+        coherence: 0 for a random group of documents, 1 for documents that are all alike.
+        flags: what keeps the domain from being one thing, each with its figure.
         recall: share of the teacher's held-out documents of the domain that the student puts there.
         precision: share of the student's held-out documents in the domain that the teacher puts there.
 
@@ -39,6 +44,8 @@ class DomainRow:
     description: str | None = None
     kappa: float | None = None
     cohesion: float | None = None
+    coherence: float | None = None
+    flags: tuple[str, ...] = ()
     recall: float | None = None
     precision: float | None = None
 
@@ -67,11 +74,19 @@ def domain_rows(run: Path) -> list[DomainRow]:
                 description=plain(domain.description, 500) if domain.description else None,
                 kappa=domain.kappa,
                 cohesion=domain.cohesion,
+                coherence=domain.coherence,
+                flags=(*_edits(domain), *map(str, domain.flags)),
                 recall=agreement.recall if agreement else None,
                 precision=agreement.precision if agreement else None,
             )
         )
     return rows
+
+
+def _edits(domain: "Domain") -> list[str]:
+    """Return what people did to a domain beside naming it."""
+    part = [] if domain.merged_into is None else [f"part of domain-{domain.merged_into:02d}"]
+    return ["excluded"] * domain.excluded + part
 
 
 def panel(run: Path) -> dict[str, Any]:
@@ -82,5 +97,6 @@ def panel(run: Path) -> dict[str, Any]:
         "corpus": read.counts(run).corpus,
         "by": read.settings(run).balance_by,
         "student": any(row.recall is not None for row in rows),
+        "copies": [plain(str(group), 500) for group in read.taxonomy(run).copies],
         "most": max(1.0, *(row.to_uniform for row in rows)),
     }

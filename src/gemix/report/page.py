@@ -43,35 +43,53 @@ LIMIT: Final = 8_000_000  # bytes of a report
 _SHARED_SCRIPTS: Final = ("page", "charts")
 
 
-def write_report(run: Path, out: Path) -> int:
+def write_report(run: Path, out: Path, text: bool = True) -> int:
     """Write the report of a run folder, atomically, and return its size in bytes.
+
+    Args:
+        run: the run folder.
+        out: the file.
+        text: whether passages of documents are shown, as in `render`.
 
     Raises:
         GemixError: the run is not named yet, one of its files is damaged, or `out` cannot be written.
 
     """
-    html = render(run)
+    html = render(run, text=text)
     write_text(out, html)
     return len(html.encode())
 
 
-def render(run: Path, names: Iterable[str] | None = None) -> str:
+def render(run: Path, names: Iterable[str] | None = None, text: bool = True) -> str:
     """Return the page of a run folder, with fewer documents a domain where it would pass LIMIT.
 
     Args:
         run: the run folder.
         names: panels to show, those that have something; by default all.
+        text: whether passages of documents are shown; without them ids, names and keywords are what is left of a text.
 
     """
     found = {name: importlib.import_module(f"gemix.report.{name}").panel(run) for name in names or PANELS}
     panels = {name: data for name, data in found.items() if data is not None}
+    if not text:
+        panels = {name: _without_text(data) for name, data in panels.items()}
     summary = overview(run)
     html = _assemble(summary, panels)
     most = documents.MOST
     while len(html.encode()) > LIMIT and most > 1 and "documents" in panels:
         most //= 2
-        html = _assemble(summary, panels | {"documents": documents.panel(run, most)})
+        shorter = documents.panel(run, most)
+        html = _assemble(summary, panels | {"documents": shorter if text else _without_text(shorter)})
     return html
+
+
+def _without_text(data: Any, key: str = "") -> Any:
+    """Return the data of a panel with every excerpt empty."""
+    if isinstance(data, dict):
+        return {name: _without_text(value, name) for name, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_without_text(value, key) for value in data]
+    return "" if key in ("excerpt", "excerpts") else data
 
 
 def _assemble(summary: dict[str, Any], panels: dict[str, Any]) -> str:

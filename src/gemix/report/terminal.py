@@ -26,14 +26,17 @@ def print_domains(rows: Sequence[DomainRow]) -> None:
         (title, attribute, form)
         for title, attribute, form in (
             ("κ", "kappa", "{:,.0f}"),
-            ("cohesion", "cohesion", "{:.2f}"),
+            ("coherence", "coherence", "{:.2f}"),
             ("agreement", "recall", "{:.1%}"),
         )
         if any(getattr(row, attribute) is not None for row in rows)
     ]
     for title, _, _ in extra:
         table.add_column(title)
-    for column in table.columns[2:]:
+    numbers_end, any_flags = len(table.columns), any(row.flags for row in rows)
+    if any_flags:
+        table.add_column("flags", no_wrap=True)
+    for column in table.columns[2:numbers_end]:
         column.justify = "right"
         column.no_wrap = True
     table.columns[0].no_wrap = True
@@ -47,6 +50,11 @@ def print_domains(rows: Sequence[DomainRow]) -> None:
             f"{row.tokens:,}",
             f"{row.token_share:.1%}",
             *("" if x is None else form.format(x) for x, (_, _, form) in zip(numbers, extra, strict=True)),
+            *(
+                [Text(", ".join(flag.partition(" (")[0].replace("domain-", "") for flag in row.flags))]
+                if any_flags
+                else []
+            ),
         )
     _console().print(table)
 
@@ -75,6 +83,9 @@ def print_domain(run: Path, wanted: str) -> None:
         ("tokens", f"{row.tokens:,} ({row.token_share:.1%})"),
         ("κ", f"{domain.kappa:,.0f}"),
         ("cohesion", None if row.cohesion is None else f"{row.cohesion:.3f}"),
+        ("coherence", None if row.coherence is None else f"{row.coherence:.3f}"),
+        ("flags", ", ".join(row.flags)),
+        ("copies", "; ".join(str(group) for group in read.taxonomy(run).copies if group.domain == row.id)),
         ("agreement", None if row.recall is None else f"{row.recall:.1%} of the teacher's documents, held out"),
     ):
         if text:

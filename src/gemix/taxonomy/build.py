@@ -95,6 +95,8 @@ def _taxonomy(found: Survey, names: list[Naming]) -> Taxonomy:
             share=int(found.documents[k]) / total,
             kappa=found.kappas[k],
             cohesion=found.cohesions[k],
+            coherence=found.soundness.coherences[k],
+            flags=found.soundness.flags[k],
             representatives=found.representatives[k],
         )
         for k in range(found.leaves)
@@ -104,4 +106,11 @@ def _taxonomy(found: Survey, names: list[Naming]) -> Taxonomy:
         for t, (pair, height) in enumerate(zip(found.merges.children.tolist(), found.merges.heights, strict=True))
     ]
     tokens = int(found.tokens[-1])
-    return Taxonomy(mode=found.mode, documents=total, tokens=tokens, domains=domains, tree=Tree(nodes=nodes))
+    return Taxonomy(
+        mode=found.mode,
+        documents=total,
+        tokens=tokens,
+        domains=domains,
+        tree=Tree(nodes=nodes),
+        copies=found.soundness.copies,
+    )

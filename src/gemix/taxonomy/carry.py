@@ -59,15 +59,17 @@ def carry(
         if id not in homes and new not in owners:
             owners[new], homes[id] = id, (-common, new)
     kept: dict[int, Edit] = {}
+    merges = _merges(edits, old_labels, new_labels, homes)
     aside, notes = dict(edits.set_aside), []
     for id, edit in edits.domains.items():
         name = edit.name or (names[id] if id < len(names) else domain_label(id))
         if id in homes:
             common, new = homes[id]
-            kept[new] = edit
+            kept[new] = replace(edit, merge=merges.get(id))
             notes.append(
                 f"the edit of {domain_label(id)} ({name}) is that of {domain_label(new)} now, which holds "
                 f"{common:,} of its {sizes[id]:,} documents"
+                + (", but no merge any more" if edit.merge is not None and id not in merges else "")
             )
             continue
         name = _free(name, aside)
@@ -134,9 +136,36 @@ def carry_file(
             f"{old_teacher} once every id is right for the present domains"
         )
     wanted, notes = carry(edits, *align(old, new), teacher, names)
-    homes = {id: new_id for new_id, edit in wanted.domains.items() for id, was in edits.domains.items() if was is edit}
+    lines = {edit.line: id for id, edit in edits.domains.items()}
+    homes = {lines[edit.line]: new_id for new_id, edit in wanted.domains.items()}
     move(edits, wanted, homes)
     return notes
+
+
+def _merges(
+    edits: Edits,
+    old_labels: NDArray[np.integer[Any]],
+    new_labels: NDArray[np.integer[Any]],
+    homes: dict[int, tuple[int, int]],
+) -> dict[int, int]:
+    """Return by old id the new domain that the carried merge of an edit is into.
+
+    A merge into a domain that no new one holds half of, into the own domain, or in a circle, is none any more.
+    """
+    found: dict[int, int] = {}
+    into: dict[int, int] = {}  # new id -> new id
+    for id, edit in edits.domains.items():
+        there = new_labels[old_labels == edit.merge] if edit.merge is not None and id in homes else old_labels[:0]
+        if not len(there):
+            continue
+        ids, counts = np.unique(there, return_counts=True)
+        target, own = int(ids[counts.argmax()]), homes[id][1]
+        end = target
+        while end in into:
+            end = into[end]
+        if 2 * counts.max() >= len(there) and end != own:
+            found[id] = into[own] = target
+    return found
 
 
 def _free(name: str, taken: dict[str, Edit]) -> str:

@@ -4,6 +4,8 @@ taxonomy.json stays as the name stage made it; `named_taxonomy` reads it with th
 So an edit changes no file that a stage depends on, and undoing it needs nothing but its own lines gone.
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -14,12 +16,14 @@ from gemix.taxonomy.edits_file import (
     FILE_NAME,
     Edit,
     Edits,
+    Value,
     domain_label,
     name_key,
     parse_id,
     read_edits,
 )
-from gemix.taxonomy.edits_write import check_teacher, undo, write_edit
+from gemix.taxonomy.edits_merge import check_merges, cut_merges, heads
+from gemix.taxonomy.edits_write import check_teacher, commit, undo, write_edit, write_edits
 from gemix.taxonomy.model import PERSON, Taxonomy, load_taxonomy
 
 __all__ = [
@@ -27,9 +31,11 @@ __all__ = [
     "Edits",
     "apply",
     "check",
+    "cut_run",
     "edit_run",
     "edits_path",
     "find_domain",
+    "merge_run",
     "named_taxonomy",
     "partition_fingerprint",
     "read_edits",
@@ -58,8 +64,8 @@ def check(edits: Edits, taxonomy: Taxonomy) -> None:
     """Check edits against the domains that they are about.
 
     Raises:
-        GemixError: a domain that is not there, or a name that another domain or a group of the tree has; the sentence
-            has file and line.
+        GemixError: a domain that is not there, a name that another domain or a group of the tree has, or merges that
+            cannot be (see `check_merges`); the sentence has file and line.
 
     """
     count = len(taxonomy.domains)
@@ -67,6 +73,7 @@ def check(edits: Edits, taxonomy: Taxonomy) -> None:
         if id >= count:
             last = f"the domains are 0 to {count - 1}"
             raise GemixError(f"{_where(edits, edit)}there is no domain {id}; {last}")
+    check_merges(edits, count)
     said = {id: edit.name for id, edit in edits.domains.items() if edit.name is not None}
     others = [(name_key(d.name), domain_label(d.id), d.name) for d in taxonomy.domains if d.id not in said]
     if taxonomy.tree is not None:
@@ -83,14 +90,16 @@ def check(edits: Edits, taxonomy: Taxonomy) -> None:
 
 
 def apply(taxonomy: Taxonomy, edits: Edits) -> Taxonomy:
-    """Return the taxonomy with people's names, descriptions and exclusions; `check` the edits first.
+    """Return the taxonomy with people's names, descriptions, exclusions and merges; `check` the edits first.
 
     Who gives a name is its author: `named_by` becomes "person". A description alone leaves it as it is.
     """
     domains = []
+    head = heads(edits.domains, len(taxonomy.domains))
     for domain in taxonomy.domains:
         edit = edits.domains.get(domain.id, Edit())
-        change: dict[str, str | bool] = {"excluded": bool(edit.exclude)}
+        change: dict[str, Value | None] = {"excluded": bool(edit.exclude)}
+        change["merged_into"] = int(head[domain.id]) if head[domain.id] != domain.id else None
         if edit.name is not None:
             change |= {"name": edit.name, "named_by": PERSON}
         if edit.description is not None:
@@ -133,7 +142,7 @@ def find_domain(taxonomy: Taxonomy, wanted: str) -> int:
     raise GemixError(f"no domain {shown!r}: give an id from 0 to {len(taxonomy.domains) - 1} or a name{hint}")
 
 
-def edit_run(root: Path, domain: str, **change: str | bool) -> tuple[Taxonomy, Taxonomy, int]:
+def edit_run(root: Path, domain: str, **change: Value) -> tuple[Taxonomy, Taxonomy, int]:
     """Set fields of one domain of a run, whose lock the caller holds; `gemix.chain.names` shows the new ones.
 
     Args:
@@ -155,6 +164,58 @@ def edit_run(root: Path, domain: str, **change: str | bool) -> tuple[Taxonomy, T
     check(edits.with_change(id, **change), taxonomy)
     edits = write_edit(edits_path(root), id, teacher=partition_fingerprint(root), **change)
     return before, apply(taxonomy, edits), id
+
+
+def merge_run(root: Path, into: str, others: Sequence[str]) -> tuple[Taxonomy, int, list[int]]:
+    """Make domains of a run part of another, whose lock the caller holds; no label changes.
+
+    Args:
+        root: the run folder.
+        into: id or present name of the domain that the others join.
+        others: theirs.
+
+    Returns:
+        The domains after it, the id that they joined, and theirs.
+
+    Raises:
+        GemixError: no such domain, a merge that cannot be, or a damaged file; nothing is written then.
+
+    """
+    taxonomy, edits = _read(root)
+    now = apply(taxonomy, edits)
+    target, ids = find_domain(now, into), [find_domain(now, other) for other in others]
+    changes = {id: {"merge": target} for id in ids}
+    return _write(root, taxonomy, edits, changes), target, ids
+
+
+def cut_run(root: Path, nodes: int) -> Taxonomy:
+    """Make the domains under each of `nodes` nodes of the tree part of its largest; earlier merges are replaced.
+
+    Raises:
+        GemixError: no tree, a number that it cannot be cut into, or a damaged file; nothing is written then.
+
+    """
+    taxonomy, edits = _read(root)
+    merges = cut_merges(taxonomy, nodes)
+    bare = {id: replace(edit, merge=None) for id, edit in edits.domains.items()}
+    without = replace(edits, domains={id: edit for id, edit in bare.items() if edit.said()})
+    changes = {id: {"merge": into} for id, into in merges.items()}
+    if without == edits:
+        return _write(root, taxonomy, edits, changes)
+    wanted = replace(_changed(without, changes), teacher=partition_fingerprint(root))
+    check(wanted, taxonomy)
+    return apply(taxonomy, commit(edits, wanted, lambda _: ""))  # fields go: the file is written anew
+
+
+def _write(root: Path, taxonomy: Taxonomy, edits: Edits, changes: Mapping[int, Mapping[str, Value]]) -> Taxonomy:
+    check(_changed(edits, changes), taxonomy)
+    return apply(taxonomy, write_edits(edits_path(root), changes, partition_fingerprint(root)))
+
+
+def _changed(edits: Edits, changes: Mapping[int, Mapping[str, Value]]) -> Edits:
+    for id, change in changes.items():
+        edits = edits.with_change(id, **change)
+    return edits
 
 
 def undo_run(root: Path, domain: str | None) -> dict[int, Edit]:

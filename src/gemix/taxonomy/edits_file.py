@@ -21,8 +21,8 @@ MAX_NAME: Final = 64  # characters
 MAX_DESCRIPTION: Final = 1_000  # characters
 _MAX_BYTES: Final = 4_000_000
 _KEYS: Final = ("schema", "teacher", "domains", "set_aside")
-FIELDS: Final = ("name", "description", "exclude")
-_LATER: Final = ("merge", "cut")
+FIELDS: Final = ("name", "description", "exclude", "merge")
+Value = str | bool | int  # of a field
 _ID: Final = re.compile(r"(?:domain-)?([0-9]{1,9})", re.IGNORECASE)
 _TEXT_TAGS: Final = {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "timestamp")}
 _NULL: Final = "tag:yaml.org,2002:null"
@@ -37,6 +37,7 @@ class Edit:
         name: at most 64 characters, one line.
         description: at most 1,000 characters, one line.
         exclude: leave the domain out of mixtures.
+        merge: the domain that this one is part of.
         domain: id of the partition before, of an edit that is set aside.
         line: where the entry begins in its file, from 1; 0 for an edit that is in no file yet.
 
@@ -45,10 +46,11 @@ class Edit:
     name: str | None = None
     description: str | None = None
     exclude: bool | None = None
+    merge: int | None = None
     domain: int | None = None
     line: int = field(default=0, compare=False)
 
-    def said(self) -> dict[str, str | bool]:
+    def said(self) -> dict[str, Value]:
         """Return what is said, by field."""
         return {key: value for key in FIELDS if (value := getattr(self, key)) is not None}
 
@@ -70,7 +72,7 @@ class Edits:
     domains: Mapping[int, Edit] = field(default_factory=dict)
     set_aside: Mapping[str, Edit] = field(default_factory=dict)
 
-    def with_change(self, id: int, **change: str | bool) -> "Edits":
+    def with_change(self, id: int, **change: Value) -> "Edits":
         """Return the edits with fields of one domain set.
 
         Raises:
@@ -97,11 +99,11 @@ def name_key(name: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", name).casefold().translate(dict.fromkeys(map(ord, _JOINERS))).split())
 
 
-def check_value(key: str, value: str | bool, where: str) -> str | bool:
+def check_value(key: str, value: Value, where: str) -> Value:
     """Return the value of a field as it is kept: one line, without spaces around it.
 
     Args:
-        key: "name", "description" or "exclude".
+        key: "name", "description", "exclude" or "merge".
         value: as it was typed or read.
         where: file and line, before the sentence; "" for the command line.
 
@@ -115,6 +117,11 @@ def check_value(key: str, value: str | bool, where: str) -> str | bool:
         if not isinstance(value, bool):
             raise GemixError(f"{where}exclude is true or false (without quotes), not {_shown(value)}")
         return value
+    if key == "merge":
+        id = parse_id(str(value))
+        if isinstance(value, bool) or id is None:
+            raise GemixError(f"{where}merge is the id of a domain such as 3, not {_shown(value)}")
+        return id
     if not isinstance(value, str):
         raise GemixError(f"{where}the {key} is not a text")
     most = MAX_NAME if key == "name" else MAX_DESCRIPTION
@@ -271,8 +278,6 @@ def _fail(path: Path, node: yaml.Node, message: str) -> NoReturn:
 
 
 def _unknown(name: str, known: tuple[str, ...]) -> str:
-    if name.casefold() in _LATER:
-        return f"{name.casefold()} comes with a later version of gemix; there are {', '.join(known)}"
     near = get_close_matches(name.casefold(), known, 1, 0.5)
     hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
     return f"no key {_shown(name)} is known; {hint}"

@@ -10,7 +10,7 @@ import yaml
 
 from gemix.runtime.atomic import write_text
 from gemix.runtime.errors import GemixError
-from gemix.taxonomy.edits_file import FIELDS, SCHEMA, Edit, Edits, compose, parse_edits, parse_id, read_edits
+from gemix.taxonomy.edits_file import FIELDS, SCHEMA, Edit, Edits, Value, compose, parse_edits, parse_id, read_edits
 
 _HEADER: Final = """\
 # taxonomy-edits.yaml: what people say about the domains, by id. Written by `gemix taxonomy` or by hand; no re-run
@@ -20,14 +20,18 @@ _HEADER: Final = """\
 _INDENT: Final = 2
 
 
-def write_edit(path: Path, id: int, *, teacher: str | None = None, **change: str | bool) -> Edits:
-    """Set fields of one domain's entry, atomically; the file is made where it is not there.
+def write_edit(path: Path, id: int, *, teacher: str | None = None, **change: Value) -> Edits:
+    """Set fields of one domain's entry, atomically; as `write_edits`."""
+    return write_edits(path, {id: change}, teacher)
+
+
+def write_edits(path: Path, changes: Mapping[int, Mapping[str, Value]], teacher: str | None = None) -> Edits:
+    """Set fields of domains' entries, atomically; the file is made where it is not there.
 
     Args:
         path: the taxonomy-edits.yaml.
-        id: of the domain.
-        teacher: fingerprint of the partition that the id belongs to; kept in a file that has none yet.
-        **change: name, description or exclude.
+        changes: by id of the domain name, description, exclude or merge.
+        teacher: fingerprint of the partition that the ids belong to; kept in a file that has none yet.
 
     Returns:
         What the file holds now.
@@ -38,12 +42,17 @@ def write_edit(path: Path, id: int, *, teacher: str | None = None, **change: str
     """
     edits = read_edits(path)
     check_teacher(edits, teacher)
-    wanted = replace(edits.with_change(id, **change), teacher=teacher or edits.teacher)
-    said = wanted.domains[id].said()
+    wanted = replace(edits, teacher=teacher or edits.teacher)
+    for id, change in changes.items():
+        wanted = wanted.with_change(id, **change)
+    said = {id: wanted.domains[id].said() for id in changes}
 
     def revise(text: str) -> str:
-        for key in (key for key in FIELDS if key in change):
-            text = _set_field(text, path, id, key, said)
+        for id in (id for id in changes if id in edits.domains):
+            for key in (key for key in FIELDS if key in changes[id]):
+                text = _set_field(text, path, id, key, said[id])
+        if new := {id: said[id] for id in changes if id not in edits.domains}:
+            text = _append(text, path, "domains", new)
         return _set_top(text, path, "teacher", wanted.teacher)
 
     return commit(edits, wanted, revise)
@@ -83,6 +92,9 @@ def move(edits: Edits, wanted: Edits, ids: Mapping[int, int]) -> Edits:
         keys = [(key, ids[id]) for id, key, _ in _entries(text, edits.path)]
         for key, new in reversed(keys):
             text = text[: key.start_mark.index] + str(new) + text[key.end_mark.index :]
+        for id, edit in wanted.domains.items():
+            if edit.merge is not None:
+                text = _set_field(text, edits.path, id, "merge", edit.said())
         return _set_top(text, edits.path, "teacher", wanted.teacher)
 
     return commit(edits, wanted, revise)
@@ -158,7 +170,7 @@ def _block(value: Any, column: int = 0) -> str:
     return re.sub("^(?=.)", " " * column, text, flags=re.MULTILINE)
 
 
-def _scalar(value: str | bool) -> str:
+def _scalar(value: Value) -> str:
     return _block([value])[2:].rstrip("\n")
 
 
@@ -210,7 +222,7 @@ def _append(text: str, path: Path, section: str, entry: dict[Any, Any]) -> str:
     return text[:at] + _block(entry, column) + text[at:]
 
 
-def _set_field(text: str, path: Path, id: int, field: str, said: Mapping[str, str | bool]) -> str:
+def _set_field(text: str, path: Path, id: int, field: str, said: Mapping[str, Value]) -> str:
     """Return the text with one field of one entry set; `said` is the whole entry as it is wanted."""
     value = said[field]
     entry = next((pair for k, *pair in _entries(text, path) if k == id), None)

@@ -1,48 +1,31 @@
-"""Keywords of domains and of groups of domains from word statistics alone: class-based TF-IDF.
+"""Keywords of domains and of groups of domains, by evidence: the log-likelihood ratio of documents that hold a term.
 
-Grootendorst 2022 (BERTopic, arXiv 2203.05794): the weight of term t in class c is tf_tc log(1 + A / f_t), with tf the
-share of t among the terms of c, f_t how often t occurs in all classes and A the mean number of terms a class.
-An occurrence is a document here, so that one document that repeats itself does not name a domain.
+Dunning 1993 (Accurate methods for the statistics of surprise and coincidence): with a of A documents inside the domain
+and b of B outside holding the term, G2 = 2 (a log(a / E_a) + b log(b / E_b) + the same for those that do not hold it),
+E being what is expected if inside and outside were alike.
 """
 
-import re
-import sys
-import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gemix.taxonomy.terms import TermCounts, count_terms
+from gemix.taxonomy.words import is_unspaced
+
 Floats = NDArray[np.float64]
 
-# Statistics settle long before this; the vocabulary of bigrams would go on growing.
-_MAX_DOCUMENTS: Final = 20_000
 _CANDIDATES: Final = 200
 # A term must be this many times as frequent inside the domain as outside: what is everywhere names nothing.
-_MIN_LIFT: Final = 2.0
-# A bigram replaces its words when it makes up this share of the rarer one's documents.
+_MIN_LIFT: Final = 3.0
+# What nearly all domains have names none of them, see `_spread`.
+_MAX_SPREAD: Final = 0.8
+# A phrase replaces its words when it makes up this share of the rarer one's documents.
 _PHRASE_SHARE: Final = 0.5
-# What remains of English contractions when the apostrophe is not a letter.
-_CONTRACTIONS: Final = "don ve ll re isn aren wasn weren doesn didn hasn haven hadn won wouldn couldn shouldn mustn ain"
-
-
-@dataclass(frozen=True, slots=True)
-class TermCounts:
-    """How many documents of each domain hold each term.
-
-    Attributes:
-        terms: V of them, sorted.
-        rows: one a domain, each (1, V) float64, sparse.
-        sizes: documents that were counted of each domain, (K,).
-
-    """
-
-    terms: list[str]
-    rows: list[Any]
-    sizes: NDArray[np.intp]
+# Two words are forms of one when they begin alike: letters in common at least, letters that follow at most.
+_STEM: Final = 4
+_ENDING: Final = 3
 
 
 def class_keywords(
@@ -63,8 +46,8 @@ def class_keywords(
 
 def domain_keywords(counts: TermCounts, count: int = 10) -> list[list[str]]:
     """Return the keywords of every domain, heaviest first, at most `count` of each."""
-    weigh = _Weights(counts)
-    return [weigh.keywords(*one, len(counts.rows), count) for one in zip(counts.rows, counts.sizes, strict=True)]
+    weigh = _Evidence(counts)
+    return [weigh.keywords(*one, count) for one in zip(counts.rows, counts.sizes, strict=True)]
 
 
 def node_keywords(counts: TermCounts, children: NDArray[np.intp], count: int = 10) -> list[list[str]]:
@@ -76,86 +59,61 @@ def node_keywords(counts: TermCounts, children: NDArray[np.intp], count: int = 1
         count: keywords a node at most. The root has none, since there is nothing to set it apart from.
 
     """
-    weigh = _Weights(counts)
+    weigh = _Evidence(counts)
     known = dict(enumerate(zip(counts.rows, counts.sizes, strict=True)))
     leaves, found = len(counts.rows), []
     for t, (a, b) in enumerate(children.tolist()):
         # A node is the child of one other: its counts are not needed again.
         (row_a, size_a), (row_b, size_b) = known.pop(a), known.pop(b)
         known[leaves + t] = row_a + row_b, size_a + size_b
-        # Among the classes that are left once the node is made, it is one.
-        classes = leaves - t - 1
-        found.append(weigh.keywords(*known[leaves + t], classes, count) if classes > 1 else [])
+        found.append(weigh.keywords(*known[leaves + t], count) if t < leaves - 2 else [])
     return found
 
 
-class _Weights:
-    """Class-based TF-IDF of one class against all counted documents."""
+class _Evidence:
+    """Terms of one class of documents against all counted others."""
 
     def __init__(self, counts: TermCounts) -> None:
         self.terms = counts.terms
-        self.total = np.zeros(len(counts.terms))
+        self.total = np.zeros(max(len(counts.terms), 1))
         for row in counts.rows:
             self.total[row.indices] += row.data
         self.documents = int(counts.sizes.sum())
+        self.spread = _spread(counts)
 
-    def keywords(self, row: Any, size: int, classes: int, count: int) -> list[str]:
-        """Return the keywords of a class with these counts, (1, V), of `size` documents, being one of `classes`."""
+    def keywords(self, row: Any, size: int, count: int) -> list[str]:
+        """Return the keywords of a class with these counts, (1, V), of `size` documents."""
         index, inside = row.indices, row.data
-        total = self.total[index]
-        weights = inside / max(inside.sum(), 1) * np.log1p(self.total.sum() / classes / total)
-        outside = (total - inside) / max(self.documents - size, 1)
-        weights[inside / max(size, 1) < _MIN_LIFT * outside] = 0.0
-        # By weight, then by the term: rows keep terms in order.
-        order = np.lexsort((index, -weights))[:_CANDIDATES]
-        return _distinct_terms([(self.terms[index[i]], inside[i]) for i in order.tolist() if weights[i] > 0], count)
+        outside, others = self.total[index] - inside, self.documents - size
+        # Where there is nothing outside, what most documents hold describes the class.
+        ratio = log_likelihood(inside, outside, size, others) if others else inside.copy()
+        ratio[inside / max(size, 1) < _MIN_LIFT * outside / max(others, 1)] = 0.0
+        spread = self.spread[index]
+        ratio[spread > _MAX_SPREAD] = 0.0
+        # The most evidence; of these ten words those first that are found in few other domains.
+        order = sorted(np.flatnonzero(ratio > 0).tolist(), key=lambda i: (-ratio[i], self.terms[index[i]]))[
+            :_CANDIDATES
+        ]
+        candidates = [(self.terms[index[i]], float(inside[i]), float(ratio[i] * np.sqrt(1 - spread[i]))) for i in order]
+        kept = set(_distinct_terms([one[:2] for one in candidates], count))
+        candidates.sort(key=lambda one: (-one[2], one[0]))
+        return [term for term, *_ in candidates if term in kept]
 
 
-def _most_typical(labels: NDArray[np.integer[Any]], scores: Floats, domains: int) -> NDArray[np.intp]:
-    """Return at most _MAX_DOCUMENTS rows, the same number at most for each domain, ascending."""
-    quota = max(50, _MAX_DOCUMENTS // domains)
-    order = np.lexsort((-scores, labels))
-    sizes = np.bincount(labels, minlength=domains)
-    rank = np.arange(len(labels)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return np.sort(order[rank < quota])
+def log_likelihood(inside: Floats, outside: Floats, size: int, others: int) -> Floats:
+    """Return G2 of terms that `inside` of `size` and `outside` of `others` documents hold, (V,) >= 0."""
+    expected = (inside + outside) / max(size + others, 1)
 
+    def part(found: Floats, share: Floats, of: int) -> Floats:
+        return np.where(found > 0, found * np.log(np.maximum(found, 1e-300) / np.maximum(share * of, 1e-300)), 0.0)
 
-def count_terms(texts: Sequence[str], labels: NDArray[np.integer[Any]], scores: Floats, domains: int) -> TermCounts:
-    """Count the terms of every domain; arguments as for `class_keywords`."""
-    from scipy.sparse import csr_array
-    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
-
-    rows = _most_typical(labels, scores, domains)
-    read, labels = [texts[i] for i in rows.tolist()], labels[rows]
-    sizes = np.bincount(labels, minlength=domains)
-    vectorizer = CountVectorizer(
-        ngram_range=(1, 2),
-        binary=True,
-        min_df=min(5, max(1, len(read) // 200)),
-        stop_words=sorted(ENGLISH_STOP_WORDS.union(_CONTRACTIONS.split())),
-        token_pattern=_word_pattern(),
-        dtype=np.float64,
-    )
-    try:
-        matrix = vectorizer.fit_transform(read)
-    except ValueError:  # no term is left: empty texts, or stop words only
-        return TermCounts([], [csr_array((1, 0))] * domains, sizes)
-    members = csr_array((np.ones(len(read)), (labels, np.arange(len(read)))), shape=(domains, len(read)))
-    summed = csr_array(members @ matrix)
-    return TermCounts(vectorizer.get_feature_names_out().tolist(), [summed[[k]] for k in range(domains)], sizes)
-
-
-@lru_cache(maxsize=1)
-def _word_pattern() -> str:
-    """Two or more letters of any script, with their combining marks, which are no letters to `re`: Hindi has many."""
-    marks = "".join(
-        re.escape(chr(code)) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code))[0] == "M"
-    )
-    return rf"[^\W\d_](?:[^\W\d_]+|[{marks}]+)+"
+    holding = part(inside, expected, size) + part(outside, expected, others)
+    lacking = part(size - inside, 1 - expected, size) + part(others - outside, 1 - expected, others)
+    return np.maximum(2 * (holding + lacking), 0.0)
 
 
 def _distinct_terms(candidates: list[tuple[str, float]], count: int) -> list[str]:
-    """Take terms in their order, one for each set of variants (a phrase and its words, a word and its plural).
+    """Take terms in their order, one for each set of variants (a phrase and its words, forms of one word).
 
     Args:
         candidates: terms by falling weight, with how many documents hold each.
@@ -165,19 +123,51 @@ def _distinct_terms(candidates: list[tuple[str, float]], count: int) -> list[str
     held = dict(candidates)
     kept: list[str] = []
     for term, documents in candidates:
-        if len(kept) == count:
-            break
-        words = {_singular(word) for word in term.split()}
-        if len(words) <= term.count(" "):  # "blog blogs"
+        words = term.split()
+        if len(words) == 2 and _is_form(*words):  # "blog blogs"
             continue
-        rivals = [other for other in kept if words & {_singular(word) for word in other.split()}]
+        rivals = [other for other in kept if _is_variant(term, other)]
         if not rivals:
+            if len(kept) == count:
+                break
             kept.append(term)
-        elif " " in term and all(" " not in other and documents >= _PHRASE_SHARE * held[other] for other in rivals):
+        elif all(_is_longer(term, other) and documents >= _PHRASE_SHARE * held[other] for other in rivals):
             kept[kept.index(rivals[0])] = term
             kept = [term for term in kept if term not in rivals[1:]]
     return kept
 
 
-def _singular(word: str) -> str:
-    return word[:-1] if len(word) > 3 and word.endswith("s") and not word.endswith("ss") else word
+def _is_variant(term: str, other: str) -> bool:
+    if is_unspaced(term) or is_unspaced(other):
+        return term in other or other in term
+    return any(_is_form(a, b) for a in term.split() for b in other.split())
+
+
+def _is_longer(term: str, other: str) -> bool:
+    """Return whether a term is a phrase and the other a word of it, or part of it in a script without spaces."""
+    return other in term if is_unspaced(term) else term.count(" ") > other.count(" ")
+
+
+def _is_form(a: str, b: str) -> bool:
+    """Return whether two words are one, or forms of one."""
+    if a == b:
+        return True
+    short, long = sorted((a, b), key=len)
+    if len(short) < _STEM:
+        return long == short + "s"
+    stem = next((i for i, (x, y) in enumerate(zip(short, long, strict=False)) if x != y), len(short))
+    return stem >= max(_STEM, len(short) - _ENDING) and len(long) - stem <= _ENDING
+
+
+def _spread(counts: TermCounts) -> Floats:
+    """Return how evenly each term is spread over the domains, (V,), from 0 (one has it) to 1 (all alike).
+
+    The exponential of the entropy of its shares is the number of domains that it is in effect spread over.
+    """
+    total, entropy = np.zeros(max(len(counts.terms), 1)), np.zeros(max(len(counts.terms), 1))
+    for row, size in zip(counts.rows, counts.sizes, strict=True):
+        rate = row.data / max(size, 1)
+        total[row.indices] += rate
+        entropy[row.indices] -= rate * np.log(rate)
+    total = np.maximum(total, 1e-300)
+    return (np.exp(entropy / total + np.log(total)) - 1) / max((counts.sizes > 0).sum() - 1, 1)

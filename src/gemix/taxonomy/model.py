@@ -1,11 +1,11 @@
 """The contract between the taxonomy and everything after it: taxonomy.json."""
 
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from gemix.runtime.records import read_record
+from gemix.runtime.records import Record, read_record
 
 Mode = Literal["gis", "random", "confidence", "centre"]
 
@@ -14,19 +14,67 @@ KEYWORDS: Final = "keywords"  # who made a name without a language model
 PERSON: Final = "person"  # who made a name that stands in taxonomy-edits.yaml
 
 
-class _Record(BaseModel):
+class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Representative(_Record):
-    """A document that stands for its domain: its id, its first characters, its influence score."""
+class Representative(_Part):
+    """A document that stands for its domain: its id, a typical passage, its influence score."""
 
     id: str
     excerpt: str
     gis: float
 
 
-class _Named(_Record):
+class Flag(_Part):
+    """What keeps a domain from being one thing, and the figure that shows it.
+
+    Attributes:
+        kind: "empty": no documents; "copies": figure is the share of its documents that repeat another of it; "mixed":
+            figure is how alike its two parts are, 1 as one domain; "near": figure is how alike it and `domain` are.
+        figure: see kind.
+        domain: the other one of "near".
+
+    """
+
+    kind: Literal["empty", "copies", "mixed", "near"]
+    figure: float
+    domain: int | None = None
+
+    def __str__(self) -> str:
+        """Return it for people, in a few words."""
+        if self.kind == "copies":
+            return f"copies ({self.figure:.0%} of its documents repeat another)"
+        if self.kind == "mixed":
+            return f"mixed (its two parts are alike by {self.figure:.2f}, 1 is one domain)"
+        return f"near domain-{self.domain:02d} (alike by {self.figure:.2f})" if self.domain is not None else "empty"
+
+
+class CopyGroup(_Part):
+    """Documents with equal vectors that outweigh a domain, so that whole documents cannot be balanced around them.
+
+    Attributes:
+        share: of the documents of the sample.
+        documents: how many.
+        first: id of the first.
+        domain: where they all are.
+
+    """
+
+    share: float
+    documents: int
+    first: str
+    domain: int
+
+    def __str__(self) -> str:
+        """Return it for people, in one sentence."""
+        return (
+            f"{self.documents:,} documents ({self.share:.1%}) equal {self.first}, more than a domain's share: they are "
+            f"in domain-{self.domain:02d}, which no balance can make smaller"
+        )
+
+
+class _Named(_Part):
     """What a namer says of a domain or of a node of the tree, and what is in it.
 
     Attributes:
@@ -57,16 +105,23 @@ class Domain(_Named):
         share: documents over those of the sample.
         kappa: concentration of the teacher's component.
         cohesion: mean cosine of the domain's documents to its mean direction; None for a domain without documents.
+        coherence: 0 for a random group of documents, 1 for documents that are all alike (see
+            `gemix.taxonomy.soundness`); None for a domain of fewer than two.
+        flags: what keeps it from being one thing.
         representatives: most typical first.
         excluded: a person left it out of mixtures; never so in taxonomy.json, which holds what the name stage found.
+        merged_into: a person made it part of this domain; never so in taxonomy.json either.
 
     """
 
     share: float
     kappa: float
     cohesion: float | None
+    coherence: float | None = None
+    flags: list[Flag] = Field(default_factory=list)
     representatives: list[Representative]
     excluded: bool = False
+    merged_into: int | None = None
 
 
 class Node(_Named):
@@ -83,7 +138,7 @@ class Node(_Named):
     height: float
 
 
-class Tree(_Record):
+class Tree(_Part):
     """Domains joined two by two (see `gemix.taxonomy.tree`); the last node is the root, one domain has no nodes."""
 
     nodes: list[Node]
@@ -100,23 +155,30 @@ class Tree(_Record):
         return self
 
 
-class Taxonomy(_Record):
+class Taxonomy(Record):
     """All domains of a corpus, in the order of their ids 0 .. K - 1.
 
     Attributes:
-        version: of this format.
         mode: what the representatives were ranked by (see `gemix.taxonomy.influence_scores`).
         documents, tokens: size of the seed sample.
         tree: over the domains; None in files of versions that had none.
+        copies: groups of equal documents that outweigh a domain, the heaviest first.
 
     """
 
-    version: Literal[1] = 1
+    SCHEMA: ClassVar[int] = 2
+
     mode: Mode
     documents: int
     tokens: int
     domains: list[Domain]
     tree: Tree | None = None
+    copies: list[CopyGroup] = Field(default_factory=list)
+
+    @classmethod
+    def upgraded(cls, content: dict[str, Any], schema: int) -> dict[str, Any]:
+        """Return a file of schema 1, whose domains had no coherence and no flags."""
+        return content
 
     @model_validator(mode="after")
     def _check_domains(self) -> "Taxonomy":

@@ -8,25 +8,17 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from gemix.runtime.progress import progress
+from gemix.taxonomy.answers import Answer, UnusableAnswer, parse
 from gemix.taxonomy.cache import AnswerCache
-from gemix.taxonomy.llm import ChatModel, NoAnswer
+from gemix.taxonomy.llm import ChatModel, NoAnswer, NoCompletion, TooLong
 from gemix.taxonomy.model import KEYWORDS
-from gemix.taxonomy.names import keyword_name, numbered, slug, tell_apart
-from gemix.taxonomy.prompts import (
-    Answer,
-    Message,
-    Other,
-    Subject,
-    UnusableAnswer,
-    after_clash,
-    after_fault,
-    first_messages,
-    parse,
-)
+from gemix.taxonomy.names import claim, keyword_name, numbered, slug, tell_apart
+from gemix.taxonomy.prompts import Message, Other, Subject, after_clash, after_fault, first_messages, shorter
 
 Result = TypeVar("Result")
 
 _ATTEMPTS: Final = 3  # answers to one question
+_WAIT_SECONDS: Final = 0.5  # after a reply that is none; twice as long each time
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,23 +100,29 @@ class LLMNamer:
         chats = {k: first_messages(subject) for k, subject in asked.items()}
         first = self._ask_all(chats, "name")
         bearers: dict[str, list[int]] = defaultdict(list)
-        for k, answer in first.items():
+        for k, (answer, _) in first.items():
             bearers[slug(answer.name)].append(k)
         again: dict[int, list[Message]] = {}
         for name, ids in bearers.items():
             owner = [taken[name]] if name in taken else []
+            # Whose keywords bear out the name keeps it: no document of one domain can take it from another.
+            claims = {k: claim(name, asked[k].keywords) for k in ids}
+            best = min(ids, key=lambda k: (-claims[k], k))
+            keeper = best if claims[best] and not owner else None
             for k in ids if owner or len(ids) > 1 else []:
-                rivals = owner + [Other(first[j].name, asked[j].keywords) for j in ids if j != k]
-                again[k] = after_clash(chats[k], first[k], rivals)
+                rivals = owner + [Other(first[j][0].name, asked[j].keywords) for j in ids if j != k]
+                if k != keeper:
+                    again[k] = after_clash(first[k][1], first[k][0], rivals)
         # Where there is no second answer the first one stands; its name is told apart by keywords.
         second = self._ask_all(again, "tell apart", required=False)
-        last = chats | {k: again[k] for k in second}
-        return {k: (answer, _seen(last[k])) for k, answer in (first | second).items()}
+        return {k: (answer, _seen(chat)) for k, (answer, chat) in (first | second).items()}
 
-    def _ask_all(self, chats: dict[int, list[Message]], description: str, required: bool = True) -> dict[int, Answer]:
-        found: dict[int, Answer] = {}
+    def _ask_all(
+        self, chats: dict[int, list[Message]], description: str, required: bool = True
+    ) -> dict[int, tuple[Answer, list[Message]]]:
+        found: dict[int, tuple[Answer, list[Message]]] = {}
         for k, messages in chats.items():
-            known = self.cache.get(self.model.model, messages)
+            known = self.cache.get(self.model.base_url, self.model.model, messages)
             if known is not None:
                 found[k] = known
         self.known += len(found)
@@ -139,14 +137,14 @@ class LLMNamer:
 
     async def _converse(
         self, chats: dict[int, list[Message]], advance: Callable[[float], None]
-    ) -> tuple[dict[int, Answer], dict[int, str]]:
-        answers: dict[int, Answer] = {}
+    ) -> tuple[dict[int, tuple[Answer, list[Message]]], dict[int, str]]:
+        answers: dict[int, tuple[Answer, list[Message]]] = {}
         faults: dict[int, str] = {}
 
         async def one(k: int, messages: list[Message]) -> None:
             try:
                 answers[k] = await self._answer(messages)
-                self.cache.put(self.model.model, messages, answers[k])
+                self.cache.put(self.model.base_url, self.model.model, messages, *answers[k])
             except (NoAnswer, UnusableAnswer) as fault:
                 faults[k] = str(fault)
             advance(1)
@@ -155,16 +153,37 @@ class LLMNamer:
             await asyncio.gather(*(one(k, messages) for k, messages in chats.items()))
         return answers, faults
 
-    async def _answer(self, messages: list[Message]) -> Answer:
-        """Ask until an answer is usable, each time with the last fault named."""
-        chat, fault = messages, UnusableAnswer()
-        for _ in range(_ATTEMPTS):
+    async def _answer(self, messages: list[Message]) -> tuple[Answer, list[Message]]:
+        """Ask until an answer is usable, each time with the last fault named; return it and the chat that led to it.
+
+        What is too long is cut once asking again has not helped; of a chat that is too long half is left out.
+        """
+        asked = chat = messages
+        fault, cut = UnusableAnswer(), None
+        attempts = 0
+        while attempts < _ATTEMPTS:
             text = ""
             try:
                 text = await self.model.complete(chat)
-                return parse(text)
+                return parse(text), asked
+            except TooLong:
+                less = shorter(asked)
+                if less is None:
+                    raise
+                asked = chat = less
+                continue
+            except NoCompletion as error:
+                fault = error
+                await asyncio.sleep(_WAIT_SECONDS * 2**attempts)
             except UnusableAnswer as error:
-                fault, chat = error, after_fault(messages, text, str(error))
+                fault = error
+                if cut and error.cut:
+                    break
+                cut = cut or error.cut
+                chat = after_fault(asked, text, str(error))
+            attempts += 1
+        if cut:
+            return cut, asked
         raise UnusableAnswer(f"no usable answer in {_ATTEMPTS} attempts, the last: {fault}")
 
 
@@ -184,8 +203,13 @@ def name_subjects(
     chosen = set(asked)
     answers = llm.ask([subject for subject in subjects if subject.id in chosen], taken) if llm else {}
     names: dict[int, Naming] = {}
-    # A model's names first, so that a keyword name steps aside for them.
-    for subject in sorted(subjects, key=lambda subject: (subject.id not in answers, subject.id)):
+
+    def rank(subject: Subject) -> tuple[bool, float, int]:
+        """Order a model's names before keyword names, which step aside, and those first that keywords bear out."""
+        said = answers.get(subject.id)
+        return said is None, -claim(slug(said[0].name), subject.keywords) if said else 0.0, subject.id
+
+    for subject in sorted(subjects, key=rank):
         said = answers.get(subject.id)
         if said is not None and llm is not None:
             answer, prompt = said

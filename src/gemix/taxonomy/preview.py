@@ -20,13 +20,13 @@ def preview(found: Survey, namer: LLMNamer) -> Iterator[str]:
     Answers that are known cost nothing. Second questions (unusable answers, equal names) are not foreseen, and parts of
     a node have keyword names here where the model has not named them yet.
     """
-    model, cache = namer.model.model, namer.cache
+    url, model, cache = namer.model.base_url, namer.model.model, namer.cache
     yield f"# Instructions, part of every prompt\n{INSTRUCTIONS}\n"
     known = prompt_tokens = 0
     asked = _asked(found, replace(namer, offline=True))
     for subject in asked:
         messages = first_messages(subject)
-        answered = cache.get(model, messages) is not None
+        answered = cache.get(url, model, messages) is not None
         known += answered
         if not answered:
             prompt_tokens += sum(len(message["content"].encode()) for message in messages) // _BYTES_A_TOKEN

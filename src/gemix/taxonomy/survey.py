@@ -9,15 +9,17 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from gemix.runtime.errors import GemixError
+from gemix.taxonomy.excerpts import excerpt
 from gemix.taxonomy.gis import Placement, Teacher, influence_scores, place
-from gemix.taxonomy.keywords import count_terms, domain_keywords, node_keywords
+from gemix.taxonomy.keywords import domain_keywords, node_keywords
 from gemix.taxonomy.model import Mode, Representative
 from gemix.taxonomy.names import keyword_names
 from gemix.taxonomy.prompts import Other, Subject
 from gemix.taxonomy.representatives import select_representatives
+from gemix.taxonomy.soundness import Soundness, judge
+from gemix.taxonomy.terms import count_terms
 from gemix.taxonomy.tree import Merges, leaves_under, merge
 
-EXCERPT_CHARACTERS: Final = 300
 _OTHERS: Final = 5  # nearest domains that a prompt shows, so that names tell them apart
 
 
@@ -31,6 +33,7 @@ class Survey:
         kappas, cohesions: of every domain; the cohesion of one without documents is None.
         representatives: of every domain.
         keywords: of every node.
+        soundness: whether each domain is one thing.
         directions: mean directions of the domains, (K, d).
         merges: the tree.
 
@@ -43,6 +46,7 @@ class Survey:
     cohesions: list[float | None]
     representatives: list[list[Representative]]
     keywords: list[list[str]]
+    soundness: Soundness
     directions: NDArray[Any]
     merges: Merges
 
@@ -121,6 +125,7 @@ def survey(
     sizes = np.array([len(rows) for rows in members], dtype=np.int64)
     merges = merge(model.mean_directions_, sizes)
     terms = count_terms(texts, placement.labels, scores, count)
+    keywords = domain_keywords(terms)
     return Survey(
         mode=mode,
         documents=_with_nodes(sizes, merges),
@@ -129,12 +134,13 @@ def survey(
         cohesions=[_cohesion(placement, rows) for rows in members],
         representatives=[
             [
-                _representative(documents, scores, i)
+                _representative(documents, scores, i, keywords[k])
                 for i in select_representatives(X, rows, scores, texts, representatives)
             ]
-            for rows in members
+            for k, rows in enumerate(members)
         ],
-        keywords=domain_keywords(terms) + node_keywords(terms, merges.children),
+        keywords=keywords + node_keywords(terms, merges.children),
+        soundness=judge(X, placement.labels, count, documents["id"].to_pylist(), seed),
         directions=np.asarray(model.mean_directions_),
         merges=merges,
     )
@@ -152,6 +158,8 @@ def _cohesion(placement: Placement, members: NDArray[np.intp]) -> float | None:
     return round(float(placement.cosines[members].mean()), 6) if len(members) else None
 
 
-def _representative(documents: pa.Table, scores: NDArray[np.float64], row: int) -> Representative:
-    excerpt = documents["text"][row].as_py()[:EXCERPT_CHARACTERS]
-    return Representative(id=documents["id"][row].as_py(), excerpt=excerpt, gis=round(float(scores[row]), 4))
+def _representative(
+    documents: pa.Table, scores: NDArray[np.float64], row: int, keywords: Sequence[str]
+) -> Representative:
+    shown = excerpt(documents["text"][row].as_py(), keywords)
+    return Representative(id=documents["id"][row].as_py(), excerpt=shown, gis=round(float(scores[row]), 4))

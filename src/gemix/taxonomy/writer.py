@@ -43,7 +43,10 @@ def write_taxonomy(taxonomy: Taxonomy, out: Path, prompts: Sequence[str | None])
     write_text(out / "taxonomy.md", to_markdown(taxonomy))
     with atomic_path(out / "audit.parquet") as tmp:
         pq.write_table(_audit(taxonomy, prompts), tmp, compression="zstd")
-    write_json(out / FILE_NAME, taxonomy.model_dump(exclude={"domains": {"__all__": {"excluded"}}}))
+    write_json(
+        out / FILE_NAME,
+        taxonomy.model_dump(by_alias=True, exclude={"domains": {"__all__": {"excluded", "merged_into"}}}),
+    )
 
 
 def to_markdown(taxonomy: Taxonomy) -> str:
@@ -53,9 +56,10 @@ def to_markdown(taxonomy: Taxonomy) -> str:
         "",
         f"{len(taxonomy.domains)} domains in a seed sample of {taxonomy.documents:,} documents "
         f"and {taxonomy.tokens:,} tokens.",
+        *(f"\nCopies: {escape(str(group))}." for group in taxonomy.copies),
         "",
-        "| id | name | share | documents | tokens | κ | cohesion | keywords |",
-        "|---:|---|---:|---:|---:|---:|---:|---|",
+        "| id | name | share | documents | tokens | κ | cohesion | coherence | flags | keywords |",
+        "|---:|---|---:|---:|---:|---:|---:|---:|---|---|",
     ]
     lines += [_row(domain) for domain in taxonomy.domains]
     lines += _groups(taxonomy)
@@ -75,15 +79,17 @@ def escape(text: str) -> str:
 
 
 def _row(domain: Domain) -> str:
-    cohesion = "" if domain.cohesion is None else f"{domain.cohesion:.3f}"
+    cohesion, coherence = ("" if x is None else f"{x:.3f}" for x in (domain.cohesion, domain.coherence))
+    flags = ", ".join(map(str, domain.flags))
     return (
         f"| {domain.id} | {_name(domain)} | {domain.share:.2%} | {domain.documents:,} | {domain.tokens:,} "
-        f"| {domain.kappa:,.0f} | {cohesion} | {_keywords(domain)} |"
+        f"| {domain.kappa:,.0f} | {cohesion} | {coherence} | {escape(flags)} | {_keywords(domain)} |"
     )
 
 
 def _name(domain: Domain) -> str:
-    return escape(domain.name) + (" (excluded)" if domain.excluded else "")
+    part = "" if domain.merged_into is None else f" (part of domain-{domain.merged_into:02d})"
+    return escape(domain.name) + (" (excluded)" if domain.excluded else part)
 
 
 def _keywords(domain: Domain) -> str:
