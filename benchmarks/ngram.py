@@ -19,9 +19,9 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from gemix.proxy.dataset import Part, ProxyData, read_data
+from gemix.proxy.documents import document_ends
 from gemix.proxy.ngram import NgramProxy
 from gemix.proxy.ngram import mixture_kernel as kernel
-from gemix.proxy.documents import document_ends
 from gemix.proxy.ngram.model import MixtureModel
 from gemix.runtime.atomic import write_text
 

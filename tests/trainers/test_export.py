@@ -179,7 +179,7 @@ def test_a_limit_on_repetition_never_forbids_what_the_mixture_asks_for(tmp_path:
         ("{", r"mixture\.json: not a mixture: no JSON"),
         ('{"strategy": "x", "domains": [{"domain": "a", "weight": 2}]}', r"domains\.0\.weight: Input should be less"),
         ('{"strategy": "x", "domains": [{"domain": "a", "weight": 0.5}]}', r"not a mixture: the weights sum to 0\.5"),
-        ('{"schema": 3, "strategy": "x", "domains": []}', r"mixture\.json: written by a newer gemix \(schema 3"),
+        ('{"schema": 4, "strategy": "x", "domains": []}', r"mixture\.json: written by a newer gemix \(schema 4"),
     ],
 )
 def test_bad_mixtures(content: str | None, message: str, tmp_path: Path) -> None:
