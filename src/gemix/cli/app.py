@@ -2,7 +2,7 @@
 
 from difflib import get_close_matches
 from importlib import import_module
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import typer
 from typer.core import TyperCommand, TyperGroup
@@ -109,14 +109,25 @@ app = typer.Typer(
     cls=_OnDemand,
     help=f"{gemix.__doc__}\n\nStart with `gemix demo` or `gemix run corpus/ --out run/`. Each stage is also a command.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="markdown",
     pretty_exceptions_show_locals=False,
 )
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        from gemix.runtime.version import __version__
+
+        typer.echo(f"gemix {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _gemix() -> None:
+def _gemix(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version, and stop.")
+    ] = False,
+) -> None:
     pass
 
 
