@@ -232,7 +232,7 @@ def test_reuse_carries_reduces_and_expands(run):
         (["design", "domains.csv", "--kind", "grid"], "no design is called 'grid'"),
         (["design", "domains.csv", "--strength", "2", "1"], "strengths must be"),
         (["convert", "ratios.csv", "x", "--to", "excel"], "no format is called 'excel'"),
-        (["convert", "domains.csv", "x", "--to", "climb"], "no column of ids"),
+        (["convert", "domains.csv", "x", "--to", "climb"], "run 'web' sum to 501, not to 1"),
         (["doremi", "domains.csv", "--excess", "ratios.csv"], "missing: step"),
         (["reuse", "metrics.csv", "domains.csv"], "metrics.csv: not a mixture.json: no JSON"),
     ],
