@@ -70,7 +70,7 @@ def test_metrics_travel_with_tables_only(run):
         (["design", "domains.csv", "--kind", "grid"], "no design is called 'grid'"),
         (["design", "domains.csv", "--strength", "2", "1"], "strengths must be"),
         (["convert", "ratios.csv", "x", "--to", "excel"], "no format is called 'excel'"),
-        (["convert", "domains.csv", "x", "--to", "climb"], "no column of ids"),
+        (["convert", "domains.csv", "x", "--to", "climb"], "run 'web' sum to 501, not to 1"),
     ],
 )
 def test_faults_are_messages(run, arguments, message):

@@ -221,14 +221,42 @@ def test_more_runs_narrow_the_interval():
     assert narrow.high - narrow.low < 0.7 * (wide.high - wide.low)
 
 
-def test_cross_validation_refuses_what_cannot_be_ranked():
+def test_copies_of_a_mixture_stand_on_one_side():
+    # Noise that all runs of a mixture share: a fit that saw one of them knows the others.
+    random = np.random.default_rng(0)
+    W = np.repeat(random.dirichlet(np.ones(5), 20), 5, axis=0)
+    y = np.repeat(random.standard_normal(20), 5) + 0.01 * random.standard_normal(100)
+    report = cross_validate("gp", W, y)
+    assert (report.runs, report.mixtures) == (100, 20)
+    assert report.low < 0.2
+    assert abs(report.spearman) < 0.5
+    assert spearman(surrogate("gp").fit(W, y).predict(W)[0], y) > 0.9
+
+
+def test_a_constant_scores_nothing_and_a_leak_everything():
+    W, _ = runs(30, 3)
+    report = cross_validate("linear", W, np.full(30, 0.1))
+    assert (report.spearman, report.low, report.high) == (0, 0, 0)
+    assert report.rmse < 1e-12
+    assert cross_validate("linear", W, W @ [1.0, 2.0, 4.0]).low > 0.99
+
+
+@pytest.mark.parametrize("n", range(6))
+def test_of_fewer_than_three_mixtures_nothing_is_known(n):
+    W, y = runs(6, 3)
+    W[2:] = W[:1]
+    report = cross_validate("auto", W[:n], y[:n])
+    assert (report.spearman, report.low, report.high, report.folds, report.repeats) == (0, -1, 1, 0, 0)
+    assert report.rmse == (pytest.approx(y[:n].std()) if n else 0)
+    json.dumps(report.to_dict(), allow_nan=False)
+
+
+def test_cross_validation_refuses_what_is_no_procedure():
     W, y = runs(10, 3)
-    with pytest.raises(ValueError, match="no order to predict"):
-        cross_validate("linear", W, np.ones(10))
-    with pytest.raises(ValueError, match="at least three runs"):
-        cross_validate("linear", W[:2], y[:2])
     with pytest.raises(ValueError, match="at least 2 folds"):
         cross_validate("linear", W, y, folds=1)
+    with pytest.raises(ValueError, match="kinds are auto"):
+        cross_validate("oracle", W[:1], y[:1])
 
 
 def test_spearman_is_scipys():

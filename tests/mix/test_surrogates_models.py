@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gemix.mix.surrogates import surrogate
 from gemix.mix.surrogates.boosting import Boosted
-from gemix.mix.surrogates.folds import split
+from gemix.mix.surrogates.folds import mixtures_of, split
 from gemix.mix.surrogates.gp import GaussianProcess
 from gemix.mix.surrogates.kernel import Parameters, covariance, negative_log_posterior, parts, prior
 from gemix.mix.surrogates.validate import spearman
@@ -159,10 +159,16 @@ def test_the_average_doubts_where_its_members_disagree():
     assert np.all(std >= between)
 
 
-@given(n=st.integers(3, 60), folds=st.integers(2, 8), seed=st.integers(0, 100))
-def test_every_run_is_left_out_once(n, folds, seed):
-    pairs = list(split(n, folds, seed))
+@given(n=st.integers(3, 60), copies=st.integers(0, 40), folds=st.integers(2, 8), seed=st.integers(0, 100))
+def test_every_mixture_is_left_out_once_with_its_copies(n, copies, folds, seed):
+    random = np.random.default_rng(seed)
+    W = random.dirichlet(np.ones(3), n)
+    W = np.concatenate([W, W[random.integers(n, size=copies)] + 1e-12])[random.permutation(n + copies)]
+    groups = mixtures_of(W)
+    assert np.array_equal(np.unique(groups, return_index=True)[1], np.sort(np.unique(groups, return_index=True)[1]))
+    pairs = list(split(groups, folds, seed))
     assert len(pairs) == min(folds, n)
-    assert sorted(np.concatenate([left for _, left in pairs])) == list(range(n))
+    assert sorted(np.concatenate([left for _, left in pairs])) == list(range(n + copies))
     for kept, left in pairs:
-        assert sorted(np.concatenate([kept, left])) == list(range(n))
+        assert sorted(np.concatenate([kept, left])) == list(range(n + copies))
+        assert not set(groups[kept]) & set(groups[left])

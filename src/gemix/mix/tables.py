@@ -2,8 +2,10 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,6 +94,8 @@ class RunTable:
 def join(mixtures: RunTable, metrics: RunTable) -> RunTable:
     """Return the runs that both tables have, in the order of `mixtures`; what has no partner is noted.
 
+    Numbers are one id however they are written (7, 007, 7.0), where both tables stay unique so.
+
     Args:
         mixtures: its metrics are kept.
         metrics: its domains are ignored.
@@ -100,8 +104,12 @@ def join(mixtures: RunTable, metrics: RunTable) -> RunTable:
         ValueError: no id is in both, or a metric is.
 
     """
-    place = {name: i for i, name in enumerate(metrics.ids)}
-    both = np.array([name in place for name in mixtures.ids], bool)
+    mine, others = mixtures.ids, metrics.ids
+    plain = [[_plain_id(name) for name in ids] for ids in (mine, others)]
+    if all(len(set(ids)) == len(ids) for ids in plain):
+        mine, others = plain
+    place = {name: i for i, name in enumerate(others)}
+    both = np.array([name in place for name in mine], bool)
     if not both.any():
         raise ValueError(
             f"no run is in both tables: the mixtures have {listed(mixtures.ids, 3)}, "
@@ -111,12 +119,12 @@ def join(mixtures: RunTable, metrics: RunTable) -> RunTable:
         if name in mixtures.metrics:
             raise ValueError(f"metric {name!r} is in both tables")
     table = mixtures.select(both)
-    rows = np.array([place[name] for name in table.ids])
+    rows = np.array([place[name] for name in mine if name in place])
     notes = [*mixtures.notes, *metrics.notes]
-    known = set(mixtures.ids)
+    known = set(mine)
     for left, what in (
-        ([name for name in mixtures.ids if name not in place], "mixtures have no metrics"),
-        ([name for name in metrics.ids if name not in known], "runs with metrics have no mixture"),
+        ([mixtures.ids[i] for i, name in enumerate(mine) if name not in place], "mixtures have no metrics"),
+        ([metrics.ids[i] for i, name in enumerate(others) if name not in known], "runs with metrics have no mixture"),
     ):
         if left:
             notes.append(f"{len(left)} {what} and are left out: {listed(left)}")
@@ -124,24 +132,16 @@ def join(mixtures: RunTable, metrics: RunTable) -> RunTable:
     return replace(table, metrics=joined, notes=notes, sources=mixtures.sources | metrics.sources)
 
 
-def checked(
-    ids: Sequence[str],
-    domains: Sequence[str],
-    weights: Floats,
-    where: Callable[[int], str],
-    tolerance: float = 0.01,
-) -> RunTable:
-    """Return a table of mixtures after the checks that every format shares.
+def _plain_id(name: str) -> str:
+    number = re.fullmatch(r"0*(\d+)(?:\.0*)?", name)
+    return number[1] if number else name
 
-    Args:
-        ids: n ids.
-        domains: K names.
-        weights: (n, K), each row about 1 in sum.
-        where: names file and row of the i-th mixture, for messages.
-        tolerance: how far a sum may be from 1; such rows are renormalised, with a note.
+
+def refuse_repeated(ids: Sequence[str], where: Callable[[int], str]) -> None:
+    """Make sure that every run has an id of its own; `where` names file and row of the i-th, for messages.
 
     Raises:
-        ValueError: a duplicate id, a weight that is negative or no number, a sum too far from 1.
+        ValueError: an empty or a duplicate id.
 
     """
     first: dict[str, int] = {}
@@ -151,21 +151,61 @@ def checked(
         if name in first:
             raise ValueError(f"{where(i)}: run {name!r} stands in {where(first[name])} already")
         first[name] = i
+
+
+def rounding(weights: Floats) -> float:
+    """Return how far from their sum rounding may have brought a row: the last digit of the table, (n, K), times K / 2.
+
+    At least 1e-6, for sums in single precision, and at most a quarter of the mean sum.
+    """
+    places = (Decimal(repr(float(w))).normalize().as_tuple().exponent for w in weights.flat)
+    last = min((place for place in places if isinstance(place, int)), default=0)
+    mean = float(weights.sum(axis=1).mean())
+    return float(np.clip(weights.shape[1] / 2 * 10.0 ** min(last, 0), 1e-6 * mean, mean / 4)) * (1 + 1e-9)
+
+
+def sums_to_1(weights: Floats) -> bool:
+    """Return whether all rows, (n, K), sum to 1, or all to 100, up to the table's own rounding."""
+    if not np.isfinite(weights).all():
+        return False
+    sums = weights.sum(axis=1)
+    return any(bool((np.abs(sums - whole) <= rounding(weights)).all()) for whole in (1, 100))
+
+
+def checked(ids: Sequence[str], domains: Sequence[str], weights: Floats, where: Callable[[int], str]) -> RunTable:
+    """Return a table of mixtures after the checks that every format shares.
+
+    Rows are divided by their sums, with a note, where these are off by no more than the table's own rounding, or where
+    all are percentages.
+
+    Args:
+        ids: n ids.
+        domains: K names.
+        weights: (n, K), each row about 1 in sum, or each about 100.
+        where: names file and row of the i-th mixture, for messages.
+
+    Raises:
+        ValueError: a missing or duplicate id, a weight that is negative or no number, a sum too far from 1.
+
+    """
+    refuse_repeated(ids, where)
     bad = ~(np.isfinite(weights) & (weights >= 0))
     if bad.any():
         i, k = np.argwhere(bad)[0]
         raise ValueError(f"{where(i)}: the weight of {domains[k]!r} must be a number >= 0, not {weights[i, k]:g}")
-    sums = weights.sum(axis=1)
-    off = np.abs(sums - 1)
-    if (off > tolerance).any():
+    sums, limit = weights.sum(axis=1), rounding(weights)
+    whole = 100 if len(sums) and (np.abs(sums - 100) <= limit).all() else 1
+    off = np.abs(sums - whole)
+    if (off > limit).any():
         i = int(off.argmax())
         raise ValueError(
             f"{where(i)}: the weights of run {ids[i]!r} sum to {sums[i]:.6g}, not to 1 "
-            f"({(off > tolerance).sum()} of {len(ids)} runs are off by more than {tolerance:.0%})"
+            f"({(off > limit).sum()} of {len(ids)} runs are off by more than {limit:.2g}, the table's rounding)"
         )
-    notes = []
-    if (off > 1e-6).any():
-        notes.append(f"{(off > 1e-6).sum()} of {len(ids)} mixtures renormalised, they sum to 1 within {off.max():.2g}")
+    notes = [] if whole == 1 else ["the weights are percentages and were divided by 100"]
+    if (off > 1e-6 * whole).any():
+        many, worst = (off > 1e-6 * whole).sum(), off.max() / whole
+        notes.append(f"{many} of {len(ids)} mixtures renormalised, they sum to 1 within {worst:.2g}")
     return RunTable(list(ids), list(domains), weights / sums[:, None], notes=notes)
 
 

@@ -6,7 +6,7 @@ import lightgbm
 import numpy as np
 
 from gemix.mix.surrogates.base import Floats, Surrogate
-from gemix.mix.surrogates.folds import split
+from gemix.mix.surrogates.folds import mixtures_of, split
 
 # As in sail-sg/regmix, regression_fitting/regression.ipynb, which stops early on its test set; here all rounds are
 # kept.
@@ -36,7 +36,7 @@ class Boosted(Surrogate):
     def _fit(self, W: Floats, z: Floats) -> None:
         self.booster_ = _train(W, z)
         left_out = np.zeros(len(z))
-        for kept, left in split(len(z), self._folds, seed=0) if self._folds else ():
+        for kept, left in split(mixtures_of(W), self._folds, seed=0) if self._folds else ():
             left_out[left] = _train(W[kept], z[kept]).predict(W[left])
         self.noise_ = float(np.sqrt(np.mean((z - left_out) ** 2))) if self._folds else np.nan
 

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 
 from gemix.mix.surrogates.base import Floats, check_runs
-from gemix.mix.surrogates.folds import out_of_fold
+from gemix.mix.surrogates.folds import mixtures_of, out_of_fold
 from gemix.mix.surrogates.kinds import Kind, surrogate
 
 RESAMPLES = 1000
@@ -21,11 +21,13 @@ class CrossValidation:
 
     Attributes:
         kind: of the surrogate.
-        spearman: Spearman's rank correlation between predictions of left-out runs and their results, over all runs at
-            once, mean over the repeats; 0 where every prediction is the same.
-        low, high: its 95 % interval, by the bootstrap over runs (percentiles; Efron 1979).
-        rmse: root mean squared error of the same predictions, in the unit of y.
-        runs, folds, repeats, seed: of the procedure.
+        spearman: Spearman's rank correlation between predictions of left-out mixtures and the mean results of their
+            runs, over all mixtures at once, mean over the repeats; 0 where either is the same everywhere.
+        low, high: its 95 % interval, by the bootstrap over mixtures (percentiles; Efron 1979).
+        rmse: root mean squared error of the same predictions over runs, in the unit of y.
+        runs, mixtures: how many runs, and how many distinct mixtures among them.
+        folds, repeats, seed: of the procedure. With fewer than three mixtures there is none: folds and repeats are 0,
+            nothing is known of the correlation, 0 (-1 to 1), and rmse is that of the mean.
 
     """
 
@@ -35,6 +37,7 @@ class CrossValidation:
     high: float
     rmse: float
     runs: int
+    mixtures: int
     folds: int
     repeats: int
     seed: int
@@ -49,40 +52,46 @@ def cross_validate(
 ) -> CrossValidation:
     """Measure a kind of surrogate by repeated k-fold cross-validation.
 
-    In each repeat the runs are shuffled into folds, and each fold is predicted by a fit to the others: no run is
-    predicted by a fit that saw it. Everything that a fit chooses (penalties, length scales, the weights of "auto") it
-    chooses again, from the kept runs alone.
+    In each repeat the distinct mixtures are shuffled into folds, and each fold is predicted by a fit to the others: no
+    run is predicted by a fit that saw it or a copy of it. Everything that a fit chooses (penalties, length scales, the
+    weights of "auto") it chooses again, from the kept runs alone.
 
     Args:
         kind: one of `KINDS`.
         W: mixtures, (n, K).
         y: results, (n,).
-        folds: parts, at least 2; with fewer runs than folds each run is left out alone.
+        folds: parts, at least 2; with fewer mixtures than folds each mixture is left out alone.
         repeats: shuffles, at least 1.
         seed: of the shuffles and the bootstrap.
 
     Raises:
-        ValueError: as `Surrogate.fit`; fewer than three runs; a constant result, which cannot be ranked.
+        ValueError: as `Surrogate.fit`, but for too few runs.
 
     """
-    W, y = check_runs(W, y)
+    surrogate(kind)  # refuses an unknown one
     if folds < 2 or repeats < 1:
         raise ValueError(f"cross-validation needs at least 2 folds and 1 repeat, not {folds} and {repeats}")
-    if len(y) < 3:
-        raise ValueError("cross-validation needs at least three runs")
-    if np.ptp(y) == 0:
-        raise ValueError("the result is the same in every run: there is no order to predict")
+    if np.size(y) < 2:
+        return CrossValidation(kind, 0.0, -1.0, 1.0, 0.0, np.size(y), np.size(y), 0, 0, seed)
+    W, y = check_runs(W, y)
+    groups = mixtures_of(W)
+    count = int(groups.max()) + 1
+    if count < 3:
+        return CrossValidation(kind, 0.0, -1.0, 1.0, float(y.std()), len(y), count, 0, 0, seed)
     seeds = np.random.SeedSequence(seed).generate_state(repeats)
     predicted = np.array([out_of_fold(lambda: surrogate(kind), W, y, folds, int(s)) for s in seeds])
-    low, high = interval(predicted, y, seed)
+    means = np.bincount(groups, weights=y) / np.bincount(groups)
+    of_mixtures = predicted[:, np.unique(groups, return_index=True)[1]]  # copies have one prediction
+    low, high = interval(of_mixtures, means, seed)
     return CrossValidation(
         kind=kind,
-        spearman=float(np.mean([spearman(row, y) for row in predicted])),
+        spearman=float(np.mean([spearman(row, means) for row in of_mixtures])),
         low=low,
         high=high,
         rmse=float(np.sqrt(np.mean((predicted - y) ** 2))),
         runs=len(y),
-        folds=min(folds, len(y)),
+        mixtures=count,
+        folds=min(folds, count),
         repeats=repeats,
         seed=seed,
     )
