@@ -67,9 +67,12 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "mix": (
         "mix",
-        "From domains to weights, natural ones unless others are proven better. Every strategy writes `mixture.json`.",
+        "From domains to weights. Every strategy reads a run folder, or a table of domains (your own: columns domain or name, and tokens), and writes `mixture.json` with the verdict on it.",
     ),
-    "swarm": ("swarm", "Which mixtures to train small models on, and what came out of them."),
+    "swarm": (
+        "swarm",
+        "Which mixtures to train small models on, and what came out of them, in the forms of several projects.",
+    ),
     "proxy": ("proxy", "Small models that tell what a mixture is worth before the real training."),
 }
 
