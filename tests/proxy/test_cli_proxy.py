@@ -273,7 +273,10 @@ def test_a_killed_run_of_transformers_goes_on(gemix, folder):
             "cannot read none/data.json",
         ),
         (["proxy", "run", "--token-data", "proxy", "--mixtures", "none.csv", "--out", "s"], "none.csv: No such file"),
-        (["proxy", "run", "--token-data", "proxy", "--mixtures", "domains.csv", "--out", "s"], "no column of ids"),
+        (
+            ["proxy", "run", "--token-data", "proxy", "--mixtures", "domains.csv", "--out", "s"],
+            "have different domains",
+        ),
         (
             ["proxy", "run", "--token-data", "proxy", "--mixtures", "mixtures.csv", "--out", "s", "--proxy", "gpt"],
             "no proxy is",
