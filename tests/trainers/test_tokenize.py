@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,10 +19,12 @@ from token_data import make_corpus, read_data, wide
 
 from gemix.corpus.reader import read_batches
 from gemix.corpus.shards import Shard
+from gemix.mix.partition import read_partition
 from gemix.runtime.errors import GemixError
 from gemix.runtime.map import Launcher
 from gemix.tokens import load_tokenizer
 from gemix.trainers import LAYOUTS, TokenizeSettings, read_index, token_coding, tokenize_corpus
+from gemix.trainers.adopt import adopt_counts
 from gemix.trainers.scatter import is_held_out
 from gemix.trainers.token_coding import cut
 
@@ -227,3 +230,21 @@ def test_other_data_are_not_mixed_with(corpus: Corpus, tmp_path: Path) -> None:
     tokenize_corpus(shards, labels, tmp_path, TokenizeSettings("npy", tokenizer))
     with pytest.raises(GemixError, match=r"holds other data"):
         tokenize_corpus(shards, labels, tmp_path, TokenizeSettings("npy", tokenizer, seed=1))
+
+
+def test_counts_are_adopted_if_they_are_of_all_documents(corpus: Corpus, tmp_path: Path) -> None:
+    shards, labels, tokenizer = corpus
+    shutil.copytree(labels, tmp_path / "labels")
+    index = tokenize_corpus(shards, labels, tmp_path / "all", TokenizeSettings("npy", tokenizer, held_out=0.2))
+    table = read_partition(adopt_counts(index, tmp_path / "labels"))
+    words = read_partition(labels / "domains.csv")
+    assert table.counter == index.tokenizer != words.counter
+    assert (table.names, table.documents.tolist()) == (words.names, words.documents.tolist())
+    coder = load_tokenizer(tokenizer)
+    counts = Counter()
+    for text in texts_of(shards):
+        counts[text.split(maxsplit=1)[0]] += len(coder.encode(text, add_special_tokens=False).ids)
+    assert dict(zip(table.names, table.tokens.tolist(), strict=True)) == counts
+    part = tokenize_corpus(shards[:1], labels, tmp_path / "part", TokenizeSettings("npy", tokenizer))
+    with pytest.raises(GemixError, match=r"counts other documents than the data hold"):
+        adopt_counts(part, tmp_path / "labels")

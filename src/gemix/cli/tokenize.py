@@ -30,6 +30,9 @@ def tokenize(
     held_out: HeldOut = 0.0,
     seed: Seed = 0,
     file_bytes: FileBytes = 1 << 28,
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="write these counts into the domains.csv that mixtures are made from")
+    ] = False,
     workers: Workers = None,
     ray: Ray = None,
 ) -> None:
@@ -38,6 +41,7 @@ def tokenize(
     Example: `gemix tokenize run/ --layout megatron --tokenizer tokenizer.json --out data/`
     """
     from gemix.trainers import TokenizeSettings, tokenize_corpus
+    from gemix.trainers.adopt import adopt_counts
     from gemix.trainers.run_tokenizer import run_tokenizer
 
     shards, folder, launcher = find_corpus(inputs, labels, out, workers, ray)
@@ -47,6 +51,8 @@ def tokenize(
     files = sum(len(domain.files) for domain in index.domains)
     say(f"{out}: {tokens:,} tokens of {index.tokenizer.partition('#')[0]} in {files:,} files")
     print_index(index)
+    if adopt:
+        say(f"{adopt_counts(index, folder)}: its tokens are now those of {index.tokenizer.partition('#')[0]}, exactly")
 
 
 app = typer.Typer()
