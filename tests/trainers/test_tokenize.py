@@ -22,6 +22,7 @@ from gemix.corpus.shards import Shard
 from gemix.mix.partition import read_partition
 from gemix.runtime.errors import GemixError
 from gemix.runtime.map import Launcher
+from gemix.runtime.ranks import Rank
 from gemix.tokens import load_tokenizer
 from gemix.trainers import LAYOUTS, TokenizeSettings, read_index, token_coding, tokenize_corpus
 from gemix.trainers.adopt import adopt_counts
@@ -97,6 +98,19 @@ def test_any_number_of_workers_writes_the_same_bytes(corpus: Corpus, launcher: L
     tokenize_corpus(shards, labels, tmp_path / "one", settings)
     tokenize_corpus(shards, labels, tmp_path / "more", settings, launcher=launcher)
     assert data_files(tmp_path / "one") == data_files(tmp_path / "more")
+
+
+def test_ranks_share_the_reading(corpus: Corpus, tmp_path: Path) -> None:
+    shards, labels, tokenizer = corpus
+    settings = TokenizeSettings("npy", tokenizer, file_bytes=20_000)
+    tokenize_corpus(shards, labels, tmp_path / "one", settings)
+    out = tmp_path / "ranks"
+    for number in range(2):
+        assert tokenize_corpus(shards, labels, out, settings, launcher=Launcher(rank=Rank(number, 2))) is None
+        assert (len(list(out.glob(".work/**/*.arrow"))) == len(shards)) is (number == 1)
+    assert not (out / "index.json").exists()
+    tokenize_corpus(shards, labels, out, settings)
+    assert data_files(out) == data_files(tmp_path / "one")
 
 
 def data_files(out: Path) -> dict[str, bytes]:
