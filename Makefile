@@ -20,8 +20,9 @@ test: check
 test-trainers: $(addprefix test-,$(TRAINERS))
 
 test-%: .venv-%/done
-	.venv-$*/bin/python -m pytest tests/trainers -rs
+	.venv-$*/bin/python -m pytest tests/trainers/test_readback.py tests/trainers/test_trainers.py -rs
 
+.PRECIOUS: .venv-%/done
 .venv-%/done: pyproject.toml lock/trainer-%.txt lock/torch.txt
 	test -x .venv-$*/bin/python || $(PYTHON) -m venv .venv-$*
 	.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r lock/trainer-$*.txt

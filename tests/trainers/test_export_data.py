@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from export_data import NAMES, mixture
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from token_data import make_corpus
 from typer.testing import CliRunner
@@ -131,6 +131,7 @@ def test_a_domain_without_data_is_refused_if_it_has_weight(tmp_path: Path) -> No
     assert not (tmp_path / "blend").exists()
 
 
+@settings(max_examples=10)  # what takes long is YAML
 @given(st.lists(st.integers(1, 10_000), min_size=200, max_size=200))
 def test_levanter_loses_no_domain(tmp_path_factory: pytest.TempPathFactory, sizes: list[int]) -> None:
     """In every block of levanter's a domain has its weight times the size of the block, rounded down."""

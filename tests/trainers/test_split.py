@@ -13,8 +13,11 @@ import pytest
 import zstandard
 from export_data import NAMES, contents, label, make_rows, mixture, write_layout
 from installed import need
+from typer.testing import CliRunner
 
+from gemix.cli.app import app
 from gemix.corpus.shards import Shard
+from gemix.run.ledger import Ledger
 from gemix.runtime.errors import GemixError
 from gemix.runtime.map import Launcher
 from gemix.trainers import DataIndex, Order, export_mixture, split_corpus
@@ -142,3 +145,23 @@ def test_an_unknown_format_is_refused(corpus: tuple[list[Shard], Path], tmp_path
     with pytest.raises(GemixError, match=r"--format csv: not one of parquet, jsonl\.zst"):
         split_corpus(*corpus, tmp_path / "out", "csv")
     assert not (tmp_path / "out").exists()
+
+
+def test_the_command_takes_a_run(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shards = label(write_layout(tmp_path / "in", make_rows(200), 2), run / "labels")
+    arguments = ["labels", "split", "-o", str(tmp_path / "text"), "-j", "1", "--format", "jsonl.zst"]
+    done = CliRunner().invoke(app, [*arguments, str(tmp_path / "in")])
+    assert done.exit_code == 1
+    assert "error: which labels? give a run folder, or the inputs and --labels FOLDER" in done.stderr
+    ledger = Ledger(run)
+    ledger.content["stages"]["embed"] = {"config": {"inputs": [str(tmp_path / "in")]}}
+    (run / "run.json").write_text(json.dumps(ledger.content))
+    done = CliRunner().invoke(app, [*arguments, str(run), "--rank", "0", "--world-size", "1"])
+    assert done.exit_code == 0, done.output
+    assert "rank 0 of 1: done; when all ranks are: the same command without --rank" in done.stderr
+    done = CliRunner().invoke(app, [*arguments, str(run)])
+    assert done.exit_code == 0, done.output
+    assert "d0003" in done.stdout
+    assert (tmp_path / "text" / "README.md").read_text().startswith('---\nconfigs:\n- config_name: "d0000"\n')
+    assert len(shards) == 2

@@ -2,6 +2,8 @@
 
 import json
 import os
+import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,12 +18,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 from token_data import make_corpus, read_data, wide
 
+from gemix.corpus.buffers import Texts, text_list
 from gemix.corpus.reader import read_batches
-from gemix.corpus.shards import Shard
+from gemix.corpus.shards import Shard, resolve_shards
+from gemix.corpus.window import Window
+from gemix.labels import Reading
+from gemix.labels.shard import label_shard
+from gemix.labels.totals import totals, write_domains
+from gemix.mix.partition import read_partition
 from gemix.runtime.errors import GemixError
 from gemix.runtime.map import Launcher
+from gemix.runtime.ranks import Rank
+from gemix.student.normaliser import Normaliser
 from gemix.tokens import load_tokenizer
 from gemix.trainers import LAYOUTS, TokenizeSettings, read_index, token_coding, tokenize_corpus
+from gemix.trainers.adopt import adopt_counts
 from gemix.trainers.scatter import is_held_out
 from gemix.trainers.token_coding import cut
 
@@ -94,6 +105,19 @@ def test_any_number_of_workers_writes_the_same_bytes(corpus: Corpus, launcher: L
     tokenize_corpus(shards, labels, tmp_path / "one", settings)
     tokenize_corpus(shards, labels, tmp_path / "more", settings, launcher=launcher)
     assert data_files(tmp_path / "one") == data_files(tmp_path / "more")
+
+
+def test_ranks_share_the_reading(corpus: Corpus, tmp_path: Path) -> None:
+    shards, labels, tokenizer = corpus
+    settings = TokenizeSettings("npy", tokenizer, file_bytes=20_000)
+    tokenize_corpus(shards, labels, tmp_path / "one", settings)
+    out = tmp_path / "ranks"
+    for number in range(2):
+        assert tokenize_corpus(shards, labels, out, settings, launcher=Launcher(rank=Rank(number, 2))) is None
+        assert (len(list(out.glob(".work/**/*.arrow"))) == len(shards)) is (number == 1)
+    assert not (out / "index.json").exists()
+    tokenize_corpus(shards, labels, out, settings)
+    assert data_files(out) == data_files(tmp_path / "one")
 
 
 def data_files(out: Path) -> dict[str, bytes]:
@@ -227,3 +251,55 @@ def test_other_data_are_not_mixed_with(corpus: Corpus, tmp_path: Path) -> None:
     tokenize_corpus(shards, labels, tmp_path, TokenizeSettings("npy", tokenizer))
     with pytest.raises(GemixError, match=r"holds other data"):
         tokenize_corpus(shards, labels, tmp_path, TokenizeSettings("npy", tokenizer, seed=1))
+
+
+def test_counts_are_adopted_if_they_are_of_all_documents(corpus: Corpus, tmp_path: Path) -> None:
+    shards, labels, tokenizer = corpus
+    shutil.copytree(labels, tmp_path / "labels")
+    index = tokenize_corpus(shards, labels, tmp_path / "all", TokenizeSettings("npy", tokenizer, held_out=0.2))
+    table = read_partition(adopt_counts(index, tmp_path / "labels"))
+    words = read_partition(labels / "domains.csv")
+    assert table.counter == index.tokenizer != words.counter
+    assert (table.names, table.documents.tolist()) == (words.names, words.documents.tolist())
+    coder = load_tokenizer(tokenizer)
+    counts = Counter()
+    for text in texts_of(shards):
+        counts[text.split(maxsplit=1)[0]] += len(coder.encode(text, add_special_tokens=False).ids)
+    assert dict(zip(table.names, table.tokens.tolist(), strict=True)) == counts
+    part = tokenize_corpus(shards[:1], labels, tmp_path / "part", TokenizeSettings("npy", tokenizer))
+    with pytest.raises(GemixError, match=r"counts other documents than the data hold"):
+        adopt_counts(part, tmp_path / "labels")
+
+
+class NumberStudent:
+    """Predicts the domain whose number is the first word of the text."""
+
+    kind = "fake"
+    domains = tuple(f"number {k}" for k in range(150))
+    normaliser = Normaliser(Window(1000))
+
+    def predict(self, texts: Texts, top: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        labels = np.array([[int(text.split(maxsplit=1)[0])] for text in text_list(texts)], np.int32)
+        return labels, np.ones((len(labels), 1), np.float32)
+
+    def save(self, folder: Path) -> None:
+        raise NotImplementedError
+
+
+def test_few_files_are_open_whatever_the_number_of_domains(corpus: Corpus, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    rows = [{"id": str(i), "text": f"{i % 150} word{i}"} for i in range(600)]
+    (tmp_path / "in" / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (shard,) = resolve_shards([tmp_path / "in"])
+    label_shard(shard, NumberStudent(), tmp_path / "labels", model="m", reading=Reading())
+    write_domains(totals(tmp_path / "labels", [shard]), NumberStudent.domains, tmp_path / "labels" / "domains.csv")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = max(int(name) for name in os.listdir("/proc/self/fd")) + 30
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    try:
+        settings = TokenizeSettings("npy", corpus[2])
+        index = tokenize_corpus([shard], tmp_path / "labels", tmp_path / "out", settings)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert [domain.documents for domain in index.domains] == [4] * 150
+    assert index.domains[149].folder == "d0149"

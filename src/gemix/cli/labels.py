@@ -5,9 +5,22 @@ from typing import Annotated
 
 import typer
 
-from gemix.cli.by_domain import Corpus, FileBytes, HeldOut, LabelsOption, Ray, Seed, Workers, find_corpus, print_index
+from gemix.cli.by_domain import (
+    Corpus,
+    FileBytes,
+    HeldOut,
+    LabelsOption,
+    RankOption,
+    Ray,
+    Seed,
+    Workers,
+    WorldSize,
+    find_corpus,
+    find_launcher,
+    print_index,
+    say_rank,
+)
 from gemix.cli.command import command
-from gemix.runtime.progress import say
 
 
 def split(
@@ -21,6 +34,8 @@ def split(
     seed: Seed = 0,
     file_bytes: FileBytes = 1 << 28,
     workers: Workers = None,
+    rank: RankOption = None,
+    world_size: WorldSize = None,
     ray: Ray = None,
 ) -> None:
     """Write the documents of every domain to a folder of its own, with all their columns. Run it again to resume.
@@ -30,11 +45,12 @@ def split(
     from gemix.trainers.by_domain import Order
     from gemix.trainers.split import split_corpus
 
-    shards, folder, launcher = find_corpus(inputs, labels, out, workers, ray)
+    (shards, folder), launcher = find_corpus(inputs, labels, out), find_launcher(workers, rank, world_size, ray)
     index = split_corpus(shards, folder, out, form, Order(seed, held_out, file_bytes), launcher=launcher)
-    documents = sum(domain.documents for domain in index.domains)
-    say(f"{out}: {documents:,} documents in {sum(len(domain.files) for domain in index.domains):,} files")
-    print_index(index)
+    if index is None:
+        say_rank(launcher.rank)
+    else:
+        print_index(out, index)
 
 
 app = typer.Typer(help="What to do with labels.", no_args_is_help=True, rich_markup_mode="markdown")

@@ -5,7 +5,21 @@ from typing import Annotated
 
 import typer
 
-from gemix.cli.by_domain import Corpus, FileBytes, HeldOut, LabelsOption, Ray, Seed, Workers, find_corpus, print_index
+from gemix.cli.by_domain import (
+    Corpus,
+    FileBytes,
+    HeldOut,
+    LabelsOption,
+    RankOption,
+    Ray,
+    Seed,
+    Workers,
+    WorldSize,
+    find_corpus,
+    find_launcher,
+    print_index,
+    say_rank,
+)
 from gemix.cli.command import command
 from gemix.runtime.progress import say
 
@@ -30,7 +44,12 @@ def tokenize(
     held_out: HeldOut = 0.0,
     seed: Seed = 0,
     file_bytes: FileBytes = 1 << 28,
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="write these counts into the domains.csv that mixtures are made from")
+    ] = False,
     workers: Workers = None,
+    rank: RankOption = None,
+    world_size: WorldSize = None,
     ray: Ray = None,
 ) -> None:
     """Write the tokens of every domain in the layout that a trainer reads. Run it again to resume.
@@ -38,15 +57,18 @@ def tokenize(
     Example: `gemix tokenize run/ --layout megatron --tokenizer tokenizer.json --out data/`
     """
     from gemix.trainers import TokenizeSettings, tokenize_corpus
+    from gemix.trainers.adopt import adopt_counts
     from gemix.trainers.run_tokenizer import run_tokenizer
 
-    shards, folder, launcher = find_corpus(inputs, labels, out, workers, ray)
+    (shards, folder), launcher = find_corpus(inputs, labels, out), find_launcher(workers, rank, world_size, ray)
     settings = TokenizeSettings(layout, tokenizer or run_tokenizer(shards, folder), end, held_out, seed, file_bytes)
     index = tokenize_corpus(shards, folder, out, settings, launcher=launcher)
-    tokens = sum(domain.tokens for domain in index.domains)
-    files = sum(len(domain.files) for domain in index.domains)
-    say(f"{out}: {tokens:,} tokens of {index.tokenizer.partition('#')[0]} in {files:,} files")
-    print_index(index)
+    if index is None:
+        say_rank(launcher.rank)
+        return
+    print_index(out, index)
+    if adopt:
+        say(f"{adopt_counts(index, folder)}: its tokens are now those of {index.tokenizer.partition('#')[0]}, exactly")
 
 
 app = typer.Typer()

@@ -13,7 +13,7 @@ import msgspec
 from gemix.labels.labelled import LabelledCorpus
 from gemix.labels.markers import sum_lists
 from gemix.mix.domain_ids import domain_folder
-from gemix.runtime.atomic import keep_text, remove_leftovers, write_text
+from gemix.runtime.atomic import keep_text, remove_leftovers
 from gemix.runtime.errors import GemixError
 from gemix.runtime.lock import folder_lock
 from gemix.runtime.map import Launcher, map_all
@@ -63,7 +63,7 @@ def write_by_domain(
     launcher: Launcher,
     facts: Mapping[str, Any],
     informed: Callable[[Layout, list[bytes]], Layout] = lambda layout, remarks: layout,
-) -> DataIndex:
+) -> DataIndex | None:
     """Write every labelled document to the folder of its domain, `out`/d0007/, and the index of all.
 
     The files depend on documents, labels, coding, layout and order: not on the launcher or interruptions. Interrupted,
@@ -75,27 +75,30 @@ def write_by_domain(
         coding: What is written of a document.
         layout: How.
         order: Where.
-        launcher: Who does it; ranks do not, since the second pass needs all of the first.
+        launcher: Who does it; a rank does its share of the first pass, a call without one all that is left.
         facts: Fields of the index that are known before.
         informed: Returns the layout that knows what was remarked on the documents of each shard.
+
+    Returns:
+        What is there, as in index.json; None for a rank.
 
     Raises:
         GemixError: `out` holds other data, or something cannot be read or written.
 
     """
-    if launcher.rank is not None:
-        raise GemixError("there are two passes, the second over all of the first, so ranks cannot share them: --ray")
     key, plan, work = _key(corpus, coding, layout, order), _plan(corpus, order), out / _WORK
     keys = corpus.settings["text_key"], corpus.settings["id_key"]
     scatter = Scatter(corpus.folder, work, key, coding, plan, order.seed, order.held_out, *keys)
     spills = [spill_path(work, shard) for shard in corpus.shards]
     gather = Gather(out, spills, len(plan.tasks), key, layout, coding.dtype, coding.name)
-    with folder_lock(out):
+    rank = launcher.rank
+    with folder_lock(out, None if rank is None else f"{key} by {rank.size}"):
         _refuse_other_data(out, key)
         notes = _finished(out, gather, plan)
-        if not notes:
-            remarks = _read(corpus, scatter, out, launcher)
-            notes = _write(corpus, scatter.plan, replace(gather, layout=informed(layout, remarks)), launcher)
+        remarks = [] if notes else _read(corpus, scatter, out, launcher)
+        if rank is not None:
+            return None
+        notes = notes or _write(corpus, plan, replace(gather, layout=informed(layout, remarks)), launcher)
         folders = _by_folder(notes)
         _close(gather, folders)
         index = DataIndex(
@@ -142,7 +145,7 @@ def _refuse_other_data(out: Path, key: str) -> None:
         raise GemixError(
             f"{out} holds other data (of other labels, tokenizer or settings); choose another folder or empty it"
         )
-    write_text(path, key)
+    keep_text(path, key)
 
 
 def _finished(out: Path, gather: Gather, plan: Plan) -> dict[PartTask, PartNote]:
@@ -154,20 +157,21 @@ def _finished(out: Path, gather: Gather, plan: Plan) -> dict[PartTask, PartNote]
 
 
 def _read(corpus: LabelledCorpus, scatter: Scatter, out: Path, launcher: Launcher) -> list[bytes]:
-    """Do the first pass, but for what an interrupted call has done; return the remarks on the shards, in order."""
-    for folder in {task.folder for task in scatter.plan.tasks}:
-        remove_leftovers(out / folder)
+    """Do our share of the first pass, but for what stands; return the remarks on the shards, in order."""
+    if launcher.rank is None:
+        for folder in {task.folder for task in scatter.plan.tasks}:
+            remove_leftovers(out / folder)
     remarks: dict[str, bytes] = {}
     map_all(
         scatter,
-        {shard: corpus.markers[shard.name].rows for shard in corpus.shards},
+        launcher.share({shard: corpus.markers[shard.name].rows for shard in corpus.shards}),
         launcher,
         lambda shard, done: remarks.update({shard.name: done.marker}),
         title="read",
         path=lambda shard: shard.path,
         unit="documents",
     )
-    return [remarks[shard.name] for shard in corpus.shards]
+    return [remarks[shard.name] for shard in corpus.shards if shard.name in remarks]
 
 
 def _write(corpus: LabelledCorpus, plan: Plan, gather: Gather, launcher: Launcher) -> dict[PartTask, PartNote]:

@@ -129,6 +129,7 @@ class Scatter:
         place, path = place_hash(self.seed, shard.name), spill_path(self.work, shard)
         with atomic_path(path) as tmp:
             writer = SpillWriter(tmp, self.key, len(self.plan.tasks))
+            self.coding.remarks()  # those on a shard that failed
             columns, keys = ("id", "domain", "tokens"), (self.text_key, self.id_key)
             for batch, table in labelled_batches(shard, self.labels, *keys, columns, self.coding.extras):
                 for row in self._rows(batch, table, place):

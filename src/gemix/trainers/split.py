@@ -33,7 +33,7 @@ def split_corpus(
     order: Order = Order(),  # noqa: B008
     *,
     launcher: Launcher = Launcher(),  # noqa: B008
-) -> DataIndex:
+) -> DataIndex | None:
     """Write every labelled document with all its columns to the folder of its domain, `out`/d0007/.
 
     Beside the folders lie index.json and a README.md by which `datasets.load_dataset(out, "d0007")` reads a domain.
@@ -45,10 +45,10 @@ def split_corpus(
         out: Made if it is not there.
         form: "parquet" or "jsonl.zst".
         order: Of the documents.
-        launcher: Who does it; no ranks.
+        launcher: Who does it; a rank does its share of the first pass, a call without one all that is left.
 
     Returns:
-        What is there, as in index.json; tokens are those that the labels count.
+        What is there, as in index.json; tokens are those that the labels count. None for a rank.
 
     Raises:
         GemixError: labels missing or outdated, an unknown format, `out` holds other data, or something cannot be read
@@ -63,7 +63,8 @@ def split_corpus(
     keys = corpus.settings["text_key"], corpus.settings["id_key"]
     coding = TextCoding(*keys, corpus.settings.get("counter", ""), with_columns=form == "parquet")
     index = write_by_domain(corpus, out, coding, FORMATS[form], order, launcher, {}, _informed)
-    keep_text(out / "README.md", _readme(index))
+    if index is not None:
+        keep_text(out / "README.md", _readme(index))
     return index
 
 

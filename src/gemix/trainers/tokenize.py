@@ -46,7 +46,7 @@ def tokenize_corpus(
     settings: TokenizeSettings,
     *,
     launcher: Launcher = Launcher(),  # noqa: B008
-) -> DataIndex:
+) -> DataIndex | None:
     """Write the tokens of every labelled document to the folder of its domain, `out`/d0007/.
 
     Documents stay whole, with the end-of-text token behind each, in an order by hash of seed, shard and row. The files
@@ -58,10 +58,10 @@ def tokenize_corpus(
         labels: Folder of its sidecars and markers.
         out: Made if it is not there.
         settings: See `TokenizeSettings`.
-        launcher: Who does it; ranks do not, since the second pass needs all of the first.
+        launcher: Who does it; a rank does its share of the first pass, a call without one all that is left.
 
     Returns:
-        What is there, as in index.json.
+        What is there, as in index.json; None for a rank.
 
     Raises:
         GemixError: labels missing or outdated, an unknown layout, no end-of-text token, `out` holds other data, or
