@@ -5,14 +5,22 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from gemix.mix.box import Box, Floats, project, settle
+from gemix.mix.box import Box, Floats, project, project_logs, settle
 from gemix.mix.simplex import sample_prior, temper
 
 _CHUNK: Final = 1 << 14
 
+# Of more domains than this the moves through one domain are tried, and the likely ones of the rest.
+_ALL_MOVES: Final = 32
+_LIKELY: Final = 16
+_STEPS: Final = (0.03, 0.1, 0.3, 1.0, 3.0)  # of all weights at once, in the logarithm of the one that changes most
+_LEAST: Final = 1e-9  # weight that such a step starts from
+_LEAST_GAIN: Final = 1e-10  # of the value: less is rounding
+
 Function = Callable[[Floats], Floats]
+Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,10 @@ def optimise(
     set search (Kolda, Lewis and Torczon 2003): on smooth objectives it converges to points that satisfy the first-order
     conditions. It needs no gradient, which trees do not have.
 
+    Of more than 32 domains the moves to and from one domain that is at no bound are tried: they generate the same cone.
+    Beside them stand the moves among the 16 that take and the 16 that give weight best, and steps of all weights at
+    once along the slopes.
+
     Args:
         objective: (m, K) mixtures -> (m,) values, lower is better.
         box: where the result lies.
@@ -130,29 +142,66 @@ def divergence(mixtures: Floats, reference: Floats) -> Floats:
 
 
 def _descend(function: Function, box: Box, start: Floats, tolerance: float, rounds: int) -> tuple[Floats, float]:
-    w, k = start, len(start)
-    value = float(function(w[None])[0])
-    to, source = (axis.ravel() for axis in np.indices((k, k)))
+    w, value = start, float(function(start[None])[0])
     length = 0.1
+    least = _LEAST_GAIN * abs(value) if len(w) > _ALL_MOVES else 0.0
     for _ in range(rounds):
-        step = np.minimum(length, np.minimum((box.cap - w)[to], (w - box.floor)[source]))
-        moves = np.flatnonzero((to != source) & (step > 0))
-        if not len(moves):
+        trial, values, moves = _tried(function, box, w, value, length)
+        if not len(trial):
             break
-        trial = np.tile(w, (len(moves), 1))
-        every = np.arange(len(moves))
-        trial[every, to[moves]] += step[moves]
-        trial[every, source[moves]] -= step[moves]
-        values = function(trial)
         best = int(np.argmin(values))
-        if values[best] < value:
+        if values[best] < value - least:
             w, value = settle(trial[best], box), float(values[best])
-            length = min(2 * length, 1.0)
+            if best < moves:
+                length = min(2 * length, 1.0)
         else:
             length /= 2
             if length < tolerance:
                 break
     return w, value
+
+
+def _tried(function: Function, box: Box, w: Floats, value: float, length: float) -> tuple[Floats, Floats, int]:
+    """Return mixtures around w, (m, K), and their values, (m,): all moves of the length, or what stands for them.
+
+    The third is how many of them, from the first, are moves.
+    """
+    k = len(w)
+    hub = int(np.minimum(box.cap - w, w - box.floor).argmax())
+    if k <= _ALL_MOVES or not box.floor[hub] < w[hub] < box.cap[hub]:
+        to, source = (axis.ravel() for axis in np.indices((k, k)))
+        trial, _ = _moved(box, w, to, source, length)
+        return trial, function(trial) if len(trial) else np.empty(0), len(trial)
+    others = np.delete(np.arange(k), hub)
+    hubs = np.full(k - 1, hub)
+    to, source = np.concatenate([others, hubs]), np.concatenate([hubs, others])
+    trial, kept = _moved(box, w, to, source, length)
+    values = function(trial)
+    # What a domain gains by weight, and by giving weight away, for each unit; through the hub, which has 0.
+    slopes = (values - value) / np.abs(trial[:, others] - w[others]).max(axis=1)
+    to, source = to[kept], source[kept]
+    takers, givers = np.full(k, np.inf), np.full(k, np.inf)
+    takers[to[source == hub]], givers[source[to == hub]] = slopes[source == hub], slopes[to == hub]
+    takers[hub] = givers[hub] = 0.0
+    best = [side[np.isfinite(gains[side])] for gains in (takers, givers) for side in [np.argsort(gains)[:_LIKELY]]]
+    pairs, _ = _moved(box, w, *(axis.ravel() for axis in np.meshgrid(*best)), length)
+    gradient = np.where(np.isfinite(takers), takers, np.where(np.isfinite(givers), -givers, 0.0))
+    size = np.abs(gradient).max()
+    logs = np.log(np.maximum(w, _LEAST))
+    steps = [project_logs(logs - c / size * gradient, box) for c in _STEPS] if size > 0 else []
+    more = np.concatenate([pairs, *(step[None] for step in steps)])
+    return np.concatenate([trial, more]), np.concatenate([values, function(more)]), len(trial) + len(pairs)
+
+
+def _moved(box: Box, w: Floats, to: Rows, source: Rows, length: float) -> tuple[Floats, Rows]:
+    """Return the mixtures with weight moved, as much as the bounds allow, and which moves are possible at all."""
+    step = np.minimum(length, np.minimum((box.cap - w)[to], (w - box.floor)[source]))
+    kept = np.flatnonzero((to != source) & (step > 0))
+    trial = np.tile(w, (len(kept), 1))
+    every = np.arange(len(kept))
+    trial[every, to[kept]] += step[kept]
+    trial[every, source[kept]] -= step[kept]
+    return trial, kept
 
 
 def _evaluate(function: Function, mixtures: Floats) -> Floats:
