@@ -184,7 +184,8 @@ def _tried(function: Function, box: Box, w: Floats, value: float, length: float)
     takers[to[source == hub]], givers[source[to == hub]] = slopes[source == hub], slopes[to == hub]
     takers[hub] = givers[hub] = 0.0
     best = [side[np.isfinite(gains[side])] for gains in (takers, givers) for side in [np.argsort(gains)[:_LIKELY]]]
-    pairs, _ = _moved(box, w, *(axis.ravel() for axis in np.meshgrid(*best)), length)
+    to, source = (axis.ravel() for axis in np.meshgrid(*best))
+    pairs, _ = _moved(box, w, to, source, length)
     gradient = np.where(np.isfinite(takers), takers, np.where(np.isfinite(givers), -givers, 0.0))
     size = np.abs(gradient).max()
     logs = np.log(np.maximum(w, _LEAST))
