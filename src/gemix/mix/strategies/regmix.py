@@ -18,6 +18,7 @@ _LIKELY: Final = 16
 _STEPS: Final = (0.03, 0.1, 0.3, 1.0, 3.0)  # of all weights at once, in the logarithm of the one that changes most
 _LEAST: Final = 1e-9  # weight that such a step starts from
 _LEAST_GAIN: Final = 1e-10  # of the value: less is rounding
+_GAIN: Final = 1e-4  # of the value, for a move of length 1
 
 Function = Callable[[Floats], Floats]
 Rows = NDArray[np.intp]
@@ -144,13 +145,14 @@ def divergence(mixtures: Floats, reference: Floats) -> Floats:
 def _descend(function: Function, box: Box, start: Floats, tolerance: float, rounds: int) -> tuple[Floats, float]:
     w, value = start, float(function(start[None])[0])
     length = 0.1
-    least = _LEAST_GAIN * abs(value) if len(w) > _ALL_MOVES else 0.0
+    scale = abs(value) if len(w) > _ALL_MOVES else 0.0
     for _ in range(rounds):
         trial, values, moves = _tried(function, box, w, value, length)
         if not len(trial):
             break
         best = int(np.argmin(values))
-        if values[best] < value - least:
+        # A long move has to gain more than a short one: else it is time for shorter ones.
+        if values[best] < value - scale * max(_LEAST_GAIN, _GAIN * length**2):
             w, value = settle(trial[best], box), float(values[best])
             if best < moves:
                 length = min(2 * length, 1.0)
