@@ -39,16 +39,9 @@ class Search:
         if self.box is None or not len(self.pool):
             return None
         low, high = np.sqrt(self.box.floor), np.sqrt(self.box.cap)
-        last: list[tuple[bytes, float, Floats]] = []
-
-        def room(x: Floats) -> tuple[bytes, float, Floats]:  # value and derivative are asked for one after the other
-            if not last or last[0][0] != x.tobytes():
-                last[:] = [(x.tobytes(), *self.region.room(x))]
-            return last[0]
-
         constraints = (
             {"type": "eq", "fun": lambda x: x @ x - 1, "jac": lambda x: 2 * x},
-            {"type": "ineq", "fun": lambda x: room(x)[1], "jac": lambda x: room(x)[2]},
+            {"type": "ineq", "fun": lambda x: self.region.room(x)[0], "jac": lambda x: self.region.room(x)[1]},
         )
 
         def loss(x: Floats) -> tuple[float, Floats]:
