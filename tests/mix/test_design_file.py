@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from gemix.mix.design_file import FILE_NAME, Design, read_design, refuse_other_partition, write_design
+from gemix.mix.groups import with_groups
 from gemix.mix.partition import Partition
 from gemix.runtime.errors import GemixError
 
@@ -28,6 +29,19 @@ def test_a_design_survives_the_round_trip(tmp_path):
     assert back.box.cap.tolist() == [0.9, 0.5, 0.2]
     assert (back.prior, back.partition, back.counter) == ([0.6, 0.3, 0.1], "abc", "bpe")
     assert json.loads((tmp_path / FILE_NAME).read_text())["schema"] == 1
+
+
+def test_bounds_on_groups_are_kept(tmp_path):
+    box = with_groups(PARTITION.box(), ["1,2<=0.4"])
+    write_design(tmp_path, Design.of("uniform", PARTITION, box, 0, (0.1, 5.0)))
+    found = read_design(tmp_path)
+    assert found.groups[0].domains == ["domain-01", "domain-02"]
+    assert found.box.groups == box.groups
+    changed = json.loads(found.to_json())
+    changed["groups"][0]["domains"] = ["law"]
+    (tmp_path / FILE_NAME).write_text(json.dumps(changed))
+    with pytest.raises(GemixError, match=r"design.json: .*'law', which is none of the design"):
+        read_design(tmp_path)
 
 
 def test_runs_of_another_partition_are_refused(tmp_path):

@@ -1,12 +1,13 @@
 """What runs were designed for, as a file beside their tables: design.json."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from gemix.mix.box import Box, make_box
+from gemix.mix.box import Box, Group, make_box
 from gemix.mix.partition import Partition
 from gemix.runtime.atomic import write_text
 from gemix.runtime.records import Record, read_record
@@ -15,6 +16,16 @@ FILE_NAME: Final = "design.json"
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+
+
+class DesignedGroup(BaseModel):
+    """Bounds on some domains together: their keys, and what they have at least and at most."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    domains: list[str] = Field(min_length=1)
+    floor: Share
+    cap: Share
 
 
 class Design(Record):
@@ -26,6 +37,7 @@ class Design(Record):
         strength: range of Dirichlet strengths, ascending.
         domains: K unique keys, in the order of the following.
         floor, cap: bounds on each weight.
+        groups: bounds on groups of domains, disjoint.
         prior: natural shares of tokens, sum 1 within 1e-6.
         partition: fingerprint of what gave the domains their numbers; None where the keys are names.
         counter: what counted the tokens; None where the table of domains does not say.
@@ -38,6 +50,7 @@ class Design(Record):
     domains: list[str] = Field(min_length=1)
     floor: list[Share]
     cap: list[Share]
+    groups: list[DesignedGroup] = Field(default_factory=list)
     prior: list[Share]
     partition: str | None = None
     counter: str | None = None
@@ -52,6 +65,10 @@ class Design(Record):
             domains=partition.keys,
             floor=box.floor.tolist(),
             cap=box.cap.tolist(),
+            groups=[
+                DesignedGroup(domains=[partition.keys[k] for k in group.members], floor=group.floor, cap=group.cap)
+                for group in box.groups
+            ],
             prior=partition.shares.tolist(),
             partition=partition.identity,
             counter=partition.counter,
@@ -75,7 +92,12 @@ class Design(Record):
     @property
     def box(self) -> Box:
         """Where the mixtures lie."""
-        return make_box(self.domains, self.floor, self.cap)
+        place = {key: k for k, key in enumerate(self.domains)}
+        for group in self.groups:
+            if unknown := [key for key in group.domains if key not in place]:
+                raise ValueError(f"a group has the domain {unknown[0]!r}, which is none of the design")
+        groups = [Group(tuple(place[key] for key in group.domains), group.floor, group.cap) for group in self.groups]
+        return replace(make_box(self.domains, self.floor, self.cap), groups=tuple(groups))
 
     def refuse_other(self, partition: Partition) -> None:
         """Make sure that the runs were designed over the domains of `partition`.

@@ -1,8 +1,10 @@
 """The mixture with the best bound on its gain, in the box and in the region of the runs."""
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from gemix.mix.box import Box, Floats, settle
@@ -11,6 +13,8 @@ from gemix.mix.region import Region
 
 DRAWN: Final = 512
 STEPS: Final = 60
+CLIMBS: Final = 150
+TRIED: Final = 48
 
 
 class Search:
@@ -21,12 +25,21 @@ class Search:
         region: where to stay.
         box: where to stay.
         seed: of the mixtures to begin from.
+        at_least: processes of other metrics, each with the least gain over its reference that is allowed.
 
     """
 
-    def __init__(self, process: Process, region: Region, box: Box, seed: int = 0) -> None:
+    def __init__(
+        self,
+        process: Process,
+        region: Region,
+        box: Box,
+        seed: int = 0,
+        at_least: Sequence[tuple[Process, float]] = (),
+    ) -> None:
         self.process, self.region = process, region
         self.box = region.within(box)
+        self._at_least, self._seed = at_least, seed
         self.pool = np.empty((0, len(box.floor))) if self.box is None else self._between_runs(self.box, seed)
         self.mean, self.sd = process.gain(self.pool)
 
@@ -39,10 +52,28 @@ class Search:
         if self.box is None or not len(self.pool):
             return None
         low, high = np.sqrt(self.box.floor), np.sqrt(self.box.cap)
-        constraints = (
+        constraints: list[dict[str, Any]] = [
             {"type": "eq", "fun": lambda x: x @ x - 1, "jac": lambda x: 2 * x},
             {"type": "ineq", "fun": lambda x: self.region.room(x)[0], "jac": lambda x: self.region.room(x)[1]},
-        )
+        ]
+        for group in self.box.groups:
+            rows = np.bincount(group.members, minlength=len(low)).astype(float)
+            for sign, bound in ((1.0, group.floor), (-1.0, group.cap)):
+                constraints.append(
+                    {
+                        "type": "ineq",
+                        "fun": lambda x, of=sign * rows, least=sign * bound: of @ (x * x) - least,
+                        "jac": lambda x, of=sign * rows: 2 * of * x,
+                    }
+                )
+        for other, least in self._at_least:
+            constraints.append(
+                {
+                    "type": "ineq",
+                    "fun": lambda x, other=other, least=least: other.slopes(x)[0] - least,
+                    "jac": lambda x, other=other: other.slopes(x)[2],
+                }
+            )
 
         def loss(x: Floats) -> tuple[float, Floats]:
             g, s, by_g, by_s = self.process.slopes(x)
@@ -63,7 +94,27 @@ class Search:
             if np.isfinite(end).all() and end.any():
                 found.append(self._drawn_back(settle(end**2 / (end @ end), self.box), self.pool[row]))
         g, s = self.process.gain(np.array(found))
-        return found[int((g - k * s).argmax())]
+        best = found[int((g - k * s).argmax())]
+        return self._climbed(best, k) if self._at_least else best
+
+    def _climbed(self, w: Floats, k: float) -> Floats:
+        """Return where random moves between two domains lead from w: quadratic steps stop short at further bounds."""
+        assert self.box is not None
+        random = np.random.default_rng(self._seed)
+        value, every = -np.inf, np.arange(TRIED)
+        for _ in range(CLIMBS):
+            to, source = random.integers(0, len(w), (2, TRIED))
+            room = np.minimum(self.box.cap[to] - w[to], w[source] - self.box.floor[source])
+            step = np.maximum(room, 0.0) * random.random(TRIED) ** 3 * (to != source)
+            trial = np.tile(w, (TRIED + 1, 1))
+            trial[every, to] += step
+            trial[every, source] -= step
+            trial = trial[self.allows(trial)]
+            g, s = self.process.gain(trial)
+            bound = g - k * s
+            if len(bound) and bound.max() > value:
+                value, w = float(bound.max()), trial[int(bound.argmax())]
+        return settle(w, self.box)
 
     def _between_runs(self, box: Box, seed: int) -> Floats:
         """Return mixtures of the reference with one to four runs, as many as are allowed."""
@@ -77,10 +128,19 @@ class Search:
         ways = [reference + t * (runs - reference) for t in (0.1, 0.3, 0.6, 1.0)]
         pool = np.concatenate([drawn, *ways])
         pool = pool[box.contains(pool, 1e-7)]
-        return np.asarray(pool[self.region.contains(pool)])
+        return np.asarray(pool[self.allows(pool)])
+
+    def allows(self, W: Floats) -> NDArray[np.bool_]:
+        """Return which mixtures, (m, K), are in region, box and groups, and good enough in other metrics."""
+        inside = self.region.contains(W)
+        if self.box is not None and self.box.groups:
+            inside &= self.box.contains(W, 1e-7)
+        for other, least in self._at_least:
+            inside &= other.gain(W)[0] >= least - 1e-9
+        return inside
 
     def _drawn_back(self, w: Floats, start: Floats) -> Floats:
         """Return w, or the farthest of some points on its way from `start` that is inside: the constraint is curved."""
         way = start + np.array([1.0, 0.999, 0.99, 0.95, 0.8, 0.5])[:, None] * (w - start)
-        inside = np.flatnonzero(self.region.contains(way))
+        inside = np.flatnonzero(self.allows(way))
         return np.asarray(way[inside[0]] if len(inside) else start)

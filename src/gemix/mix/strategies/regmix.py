@@ -1,7 +1,7 @@
 """RegMix (arXiv 2407.01492): the mixture whose predicted result is best."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -95,7 +95,7 @@ def optimise(
     if it improves, doubles t then, halves it otherwise, and ends when t < `tolerance`. The moves e_i - e_j that the
     bounds allow generate the cone of feasible directions of the box-cut simplex at every point, so this is a generating
     set search (Kolda, Lewis and Torczon 2003): on smooth objectives it converges to points that satisfy the first-order
-    conditions. It needs no gradient, which trees do not have.
+    conditions. It needs no gradient, which trees do not have. Bounds on disjoint groups change nothing of that.
 
     Of more than 32 domains the moves to and from one domain that is at no bound are tried: they generate the same cone.
     Beside them stand the moves among the 16 that take and the 16 that give weight best, and steps of all weights at
@@ -124,7 +124,7 @@ def optimise(
         forbidden = np.flatnonzero((reference == 0) & (box.floor > 0))
         if len(forbidden):
             raise ValueError(f"domain {box.names[forbidden[0]]!r} has a floor and no prior: its penalty is infinite")
-        box = Box(box.names, box.floor, np.where(reference > 0, box.cap, 0.0))
+        box = replace(box, cap=np.where(reference > 0, box.cap, 0.0))
     count = [0]
 
     def penalised(mixtures: Floats) -> Floats:
@@ -244,6 +244,11 @@ def _tried(function: Function, box: Box, w: Floats, value: float, length: float)
 def _moved(box: Box, w: Floats, to: Rows, source: Rows, length: float) -> tuple[Floats, Rows]:
     """Return the mixtures with weight moved, as much as the bounds allow, and which moves are possible at all."""
     step = np.minimum(length, np.minimum((box.cap - w)[to], (w - box.floor)[source]))
+    for group in box.groups:
+        rows, together = list(group.members), w[list(group.members)].sum()
+        comes, goes = np.isin(to, rows), np.isin(source, rows)
+        step = np.where(comes & ~goes, np.minimum(step, group.cap - together), step)
+        step = np.where(goes & ~comes, np.minimum(step, together - group.floor), step)
     kept = np.flatnonzero((to != source) & (step > 0))
     trial = np.tile(w, (len(kept), 1))
     every = np.arange(len(kept))
