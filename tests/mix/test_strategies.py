@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from mix.mix_data import Linear, boxes
 from scipy.optimize import minimize
 
-from gemix.mix.box import make_box
+from gemix.mix.box import make_box, project
 from gemix.mix.objective import Objective
 from gemix.mix.strategies import natural, optimise, perf, perf_top, simulate, temperature, uniform
 from gemix.mix.strategies.perf import gains, probe_of
@@ -159,3 +159,26 @@ def test_probes_are_found_by_what_they_raise():
         probe_of(base, runs[[1, 1, 0]], "abc")
     with pytest.raises(ValueError, match="0 probe runs raise the weight of 'b'"):
         probe_of(base, runs[:2], "abc")
+
+
+@pytest.mark.parametrize("capped", [False, True])
+def test_many_domains_reach_the_optimum_that_is_known(capped):
+    # min c.w + KL(w || prior) over a box is the projection of prior exp(-c).
+    random = np.random.default_rng(0)
+    prior, c = random.dirichlet(np.ones(60)), random.standard_normal(60)
+    cap = np.full(60, 0.04) if capped else None
+    box = make_box([str(k) for k in range(60)], floor=np.full(60, 1e-3), cap=cap)
+    found = optimise(lambda w: w @ c, box, prior, kl=1.0, starts=2)
+    best = project(prior * np.exp(-c), box)
+    assert box.contains(found.weights)
+    assert np.abs(found.weights - best).max() < 1e-3
+    value, least = (w @ c + divergence(w[None], prior)[0] for w in (found.weights, best))
+    assert value - least < 1e-6
+
+
+def test_many_domains_reach_a_corner():
+    c = np.random.default_rng(0).standard_normal(50)
+    cap = np.full(50, 0.3)
+    box = make_box([str(k) for k in range(50)], cap=cap)
+    found = optimise(lambda w: np.where(w @ c < 0, w @ c, 0.0).round(6), box, np.ones(50), starts=2)
+    assert found.objective == pytest.approx(np.sort(c)[:4] @ [0.3, 0.3, 0.3, 0.1], abs=1e-4)

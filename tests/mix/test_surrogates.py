@@ -35,6 +35,15 @@ def test_it_ranks_mixtures_that_it_has_not_seen(kind):
 
 
 @EVERY
+def test_the_mean_alone_is_the_same_to_the_last_digit(kind):
+    W, y = runs(40, 5)
+    V, _ = runs(50, 5, seed=1)
+    model = surrogate(kind).fit(W, y)
+    assert np.array_equal(model.predict_mean(V), model.predict(V)[0])
+    assert np.array_equal(surrogate(kind).fit(W, np.ones(40)).predict_mean(V), np.ones(50))
+
+
+@EVERY
 def test_its_intervals_cover_new_runs(kind):
     W, y = runs(100, 4, noise=0.05)
     V, z = runs(400, 4, seed=1, noise=0.05)

@@ -1,7 +1,7 @@
-"""Where mixtures may lie: the simplex cut by a floor and a cap for every domain."""
+"""Where mixtures may lie: the simplex cut by a floor and a cap for every domain, and for groups of domains."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -14,19 +14,36 @@ _TOUCHES: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
+class Group:
+    """Bounds on the weight of some domains together.
+
+    Attributes:
+        members: their positions, distinct.
+        floor, cap: 0 <= floor <= cap <= 1.
+
+    """
+
+    members: tuple[int, ...]
+    floor: float
+    cap: float
+
+
+@dataclass(frozen=True, slots=True)
 class Box:
-    """The set {w : sum w = 1, floor <= w <= cap}, never empty.
+    """The set {w : sum w = 1, floor <= w <= cap, the same for sums over groups}, never empty.
 
     Attributes:
         names: the domains, in order; only for messages.
         floor: (K,) float64, 0 <= floor <= cap.
         cap: (K,) float64, at most 1.
+        groups: disjoint groups of domains with bounds of their own.
 
     """
 
     names: Sequence[str]
     floor: Floats
     cap: Floats
+    groups: tuple[Group, ...] = ()
 
     def __post_init__(self) -> None:
         for k, name in enumerate(self.names):
@@ -36,11 +53,40 @@ class Box:
             raise ValueError(f"the floors sum to {self.floor.sum():.6g} > 1: lower them by {self.floor.sum() - 1:.6g}")
         if self.cap.sum() < 1 - _TOUCHES:
             raise ValueError(f"the caps sum to {self.cap.sum():.6g} < 1: raise them by {1 - self.cap.sum():.6g}")
+        if self.groups:
+            self._check_groups()
+
+    def _check_groups(self) -> None:
+        seen: set[int] = set()
+        least, most = 0.0, 0.0
+        for group in self.groups:
+            rows = list(group.members)
+            called = " + ".join(self.names[k] for k in rows)
+            for k in rows:
+                if k in seen:
+                    raise ValueError(f"domain {self.names[k]!r} is in two groups: bound it in one of them")
+                seen.add(k)
+            low, high = max(group.floor, self.floor[rows].sum()), min(group.cap, self.cap[rows].sum())
+            if not 0 <= group.floor <= group.cap <= 1 or low > high + _TOUCHES:
+                raise ValueError(
+                    f"{called}: together at least {group.floor:.6g} and at most {group.cap:.6g}, and by their own "
+                    f"bounds {self.floor[rows].sum():.6g} to {self.cap[rows].sum():.6g}: no weight is both"
+                )
+            least, most = least + low, most + high
+        rest = [k for k in range(len(self.names)) if k not in seen]
+        least, most = least + self.floor[rest].sum(), most + self.cap[rest].sum()
+        if least > 1 + _TOUCHES:
+            raise ValueError(f"the floors of groups and other domains sum to {least:.6g} > 1: lower them")
+        if most < 1 - _TOUCHES:
+            raise ValueError(f"the caps of groups and other domains sum to {most:.6g} < 1: raise them")
 
     def contains(self, weights: ArrayLike, tolerance: float = 1e-9) -> NDArray[np.bool_]:
         """Return which rows of `weights`, (n, K) or (K,), lie in the box to within `tolerance`."""
         w = np.asarray(weights, float)
         inside = np.all((w >= self.floor - tolerance) & (w <= self.cap + tolerance), axis=-1)
+        for group in self.groups:
+            together = w[..., list(group.members)].sum(axis=-1)
+            inside = inside & (together >= group.floor - tolerance) & (together <= group.cap + tolerance)
         return inside & (np.abs(w.sum(axis=-1) - 1) <= tolerance)
 
 
@@ -123,7 +169,8 @@ def project(ratios: ArrayLike, box: Box) -> Floats:
     """Return the mixture of the box that is nearest to `ratios`, in Kullback-Leibler divergence.
 
     It is w_k = clip(c r_k, floor_k, cap_k) with the one c for which the weights sum to 1 ("water-filling"): the
-    conditions of Karush, Kuhn and Tucker of min KL(w || r). Domains at no bound keep their ratios.
+    conditions of Karush, Kuhn and Tucker of min KL(w || r). Domains at no bound keep their ratios. A group at its floor
+    or cap has a factor of its own in place of c.
 
     Args:
         ratios: r, (K,) non-negative; the scale does not matter. A domain with r_k = 0 stays at its floor.
@@ -147,19 +194,48 @@ def project_logs(log_ratios: Floats, box: Box) -> Floats:
         ValueError: as `project`.
 
     """
-    live = log_ratios > -np.inf
-    reach = np.where(live, box.cap, box.floor).sum()
-    if reach < 1 - _TOUCHES:
-        empty = [box.names[int(k)] for k in np.flatnonzero(~live & (box.cap > box.floor))]
+    if not box.groups:
+        return _poured(log_ratios, box, range(len(box.floor)), 1.0)
+    w = np.empty(len(box.floor))
+    held: list[Group] = []  # groups at a bound, which is their floor and cap here
+    open_groups, rest = list(box.groups), list(range(len(w)))
+    while True:
+        w[rest] = _poured(log_ratios, box, rest, 1.0 - sum(group.cap for group in held))
+        sums = [float(w[list(group.members)].sum()) for group in open_groups]
+        short = {g: g.floor - s for g, s in zip(open_groups, sums, strict=True) if s < g.floor * (1 - _TOUCHES)}
+        over = {g: s - g.cap for g, s in zip(open_groups, sums, strict=True) if s > g.cap * (1 + _TOUCHES)}
+        if not short and not over:
+            break
+        # Where more is missing than is too much, c can but fall: what is short stays so. And the other way about.
+        if sum(short.values()) >= sum(over.values()):
+            held += [replace(group, cap=group.floor) for group in short]
+        else:
+            held += [replace(group, floor=group.cap) for group in over]
+        taken = {k for group in held for k in group.members}
+        open_groups = [group for group in open_groups if taken.isdisjoint(group.members)]
+        rest = [k for k in rest if k not in taken]
+    for group in held:
+        w[list(group.members)] = _poured(log_ratios, box, group.members, group.cap)
+    return w
+
+
+def _poured(log_ratios: Floats, box: Box, domains: Sequence[int], total: float) -> Floats:
+    """Return clip(c r, floor, cap) of some domains, with the c for which they sum to `total`."""
+    rows = np.asarray(domains, np.intp)
+    logs, low, high = log_ratios[rows], box.floor[rows], box.cap[rows]
+    live = logs > -np.inf
+    reach = np.where(live, high, low).sum()
+    if reach < total - _TOUCHES:
+        empty = [box.names[k] for k in rows[~live & (high > low)].tolist()]
         raise ValueError(
-            f"the domains with a positive weight reach {reach:.6g} < 1 under their caps, and {len(empty)} domains "
-            f"with weight 0 stay at their floors ({', '.join(map(repr, empty[:5]))})"
+            f"the domains with a positive weight reach {reach:.6g} < {total:.6g} under their caps, and {len(empty)} "
+            f"domains with weight 0 stay at their floors ({', '.join(map(repr, empty[:5]))})"
         )
-    w = box.floor.copy()
-    logs, low, high = log_ratios[live], box.floor[live], box.cap[live]
-    shift = _log_scale(logs, low, high, 1.0 - box.floor[~live].sum())
-    w[live] = _filled(logs + shift, low, high)
-    return settle(w, box)
+    w = low.copy()
+    if live.any():
+        shift = _log_scale(logs[live], low[live], high[live], total - low[~live].sum())
+        w[live] = _filled(logs[live] + shift, low[live], high[live])
+    return _topped_up(w, low, high, total)
 
 
 def _filled(logs: Floats, low: Floats, high: Floats) -> Floats:
@@ -193,12 +269,20 @@ def settle(weights: Floats, box: Box) -> Floats:
 
     Args:
         weights: in the box up to rounding.
-        box: where they lie.
+        box: where they lie. Of groups more than rounding is mended: the nearest weights are returned, as by `project`.
 
     """
-    w = np.clip(weights, box.floor, box.cap)
-    short = 1.0 - w.sum(axis=-1, keepdims=True)
-    room = np.where(short > 0, box.cap - w, w - box.floor)
+    w = _topped_up(weights, box.floor, box.cap, 1.0)
+    if box.groups and not np.all(inside := box.contains(w)):
+        outside = np.log(np.maximum(w[~inside], np.finfo(float).tiny))
+        w[~inside] = [project_logs(row, box) for row in outside]
+    return w
+
+
+def _topped_up(weights: Floats, low: Floats, high: Floats, whole: float) -> Floats:
+    w = np.clip(weights, low, high)
+    short = whole - w.sum(axis=-1, keepdims=True)
+    room = np.where(short > 0, high - w, w - low)
     total = room.sum(axis=-1, keepdims=True)
     w = w + short * np.divide(room, total, out=np.zeros_like(w), where=total > 0)
-    return np.asarray(np.clip(w, box.floor, box.cap))
+    return np.asarray(np.clip(w, low, high))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gemix.mix.box import Floats
+from gemix.mix.surrogates.base import Surrogate
 
 
 class Predictor(Protocol):
@@ -51,7 +52,10 @@ class Objective:
 
     def predictions(self, mixtures: Floats) -> Floats:
         """Return the predicted results, (n, T)."""
-        return np.stack([np.asarray(p.predict(mixtures)[0], float) for p in self.predictors], axis=1)
+        means = [
+            p.predict_mean(mixtures) if isinstance(p, Surrogate) else p.predict(mixtures)[0] for p in self.predictors
+        ]
+        return np.stack([np.asarray(mean, float) for mean in means], axis=1)
 
     def predict(self, mixtures: Floats) -> tuple[Floats, Floats]:
         """Return the objective of every mixture, (n,), and a bound on its standard deviation, (n,).

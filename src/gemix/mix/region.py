@@ -72,7 +72,7 @@ class Region:
         """Return the box of the weights that the region and `box` both allow; None where there are none."""
         low, high = self.bounds()
         try:
-            return Box(box.names, np.maximum(low, box.floor), np.minimum(high, box.cap))
+            return replace(box, floor=np.maximum(low, box.floor), cap=np.minimum(high, box.cap))
         except ValueError:
             return None
 

@@ -136,6 +136,8 @@ def reduce(reuse: Reuse, box: Box) -> tuple[Partition, Box]:
     names = [VIRTUAL, *(partition.keys[k] for k in affected)]
     if VIRTUAL in names[1:]:
         raise ValueError(f"a domain is called {VIRTUAL!r}, which stands for the unchanged ones: rename it")
+    if box.groups:
+        raise ValueError("runs on the changed domains alone cannot keep bounds on groups: leave these out")
     live = r > 0
     cap = min(1.0, float((box.cap[kept][live] / r[live]).min()))
     floor = float((box.floor[kept][live] / r[live]).max())

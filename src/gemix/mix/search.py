@@ -56,6 +56,16 @@ class Search:
             {"type": "eq", "fun": lambda x: x @ x - 1, "jac": lambda x: 2 * x},
             {"type": "ineq", "fun": lambda x: self.region.room(x)[0], "jac": lambda x: self.region.room(x)[1]},
         ]
+        for group in self.box.groups:
+            rows = np.bincount(group.members, minlength=len(low)).astype(float)
+            for sign, bound in ((1.0, group.floor), (-1.0, group.cap)):
+                constraints.append(
+                    {
+                        "type": "ineq",
+                        "fun": lambda x, of=sign * rows, least=sign * bound: of @ (x * x) - least,
+                        "jac": lambda x, of=sign * rows: 2 * of * x,
+                    }
+                )
         for other, least in self._at_least:
             constraints.append(
                 {
@@ -121,8 +131,10 @@ class Search:
         return np.asarray(pool[self.allows(pool)])
 
     def allows(self, W: Floats) -> NDArray[np.bool_]:
-        """Return which mixtures, (m, K), are in the region and good enough in the other metrics."""
+        """Return which mixtures, (m, K), are in region, box and groups, and good enough in other metrics."""
         inside = self.region.contains(W)
+        if self.box is not None and self.box.groups:
+            inside &= self.box.contains(W, 1e-7)
         for other, least in self._at_least:
             inside &= other.gain(W)[0] >= least - 1e-9
         return inside

@@ -15,6 +15,9 @@ v_j / sum_J v keep small weights, where f_j is unbounded for a_j < 1, from ever 
 The rate of acceptance is p_S(1) D / sum_J m, p_S the density of the unconstrained sum. It hardly depends on how tight
 the box is, because theta moves the mean of the sum to where 1 is typical; docs/mix.md has measurements. theta and J are
 chosen to maximise it: it is known up to a constant.
+
+Bounds on groups of domains are beyond this: the Dirichlet's centre is put into them, and draws that are outside are
+moved to the nearest mixture inside, so that some lie on the bound.
 """
 
 from dataclasses import dataclass
@@ -23,7 +26,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gemix.mix.box import Box, Floats, settle
+from gemix.mix.box import Box, Floats, project, settle
 from gemix.mix.tilted import TiltedPowers
 
 # Rounding would drown what is left to choose: an interval or a box thinner than this is a point.
@@ -127,6 +130,9 @@ def _sample(
     """Return the mixtures and the tilt used, which starts the search for the next one."""
     if alpha.shape != box.floor.shape or not np.all(np.isfinite(alpha)) or np.any(alpha < 0):
         raise ValueError(f"concentrations must be {len(box.floor)} finite numbers >= 0")
+    if box.groups:  # the centre is put into them; what is drawn outside is, by settle
+        shares = project(alpha, Box(box.names, np.zeros(len(alpha)), np.ones(len(alpha)), box.groups))
+        alpha = alpha.sum() * np.where(alpha > 0, shares, 0.0)
     low = box.floor
     high = np.where(alpha > 0, box.cap, box.floor)
     if high.sum() < 1 - 1e-9:

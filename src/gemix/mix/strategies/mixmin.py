@@ -64,6 +64,8 @@ def mixmin(
         raise ValueError(f"likelihoods must be a table of {len(box.floor)} columns, not {table.shape}")
     if np.isnan(table).any() or np.isposinf(table).any():
         raise ValueError(f"row {int(np.argwhere(np.isnan(table) | np.isposinf(table))[0, 0])}: not a log-likelihood")
+    if box.groups:
+        raise ValueError("mixmin knows the bounds of domains alone, not of groups: leave these out")
     open_domains = box.cap > 0
     top = np.where(open_domains, table, -np.inf).max(axis=1)
     if np.isneginf(top).any():

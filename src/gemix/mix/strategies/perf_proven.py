@@ -1,7 +1,7 @@
 """Perf that counts noise: a domain's weight moves only where its probe is surely better or worse than the baseline."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -91,7 +91,7 @@ def perf_proven(
     strength = np.clip(beyond / np.maximum(half, 1e-12), -CLIP, CLIP)
     every = np.vstack([weights, rows])
     try:
-        inner = Box(box.names, np.maximum(box.floor, every.min(axis=0)), np.minimum(box.cap, every.max(axis=0)))
+        inner = replace(box, floor=np.maximum(box.floor, every.min(axis=0)), cap=np.minimum(box.cap, every.max(axis=0)))
     except ValueError:
         reason = "the caps and floors leave no mixture in the range of the runs"
         return PerfDecision("unproven", reason, home, gain, low, high, noise)

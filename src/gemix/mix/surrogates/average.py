@@ -39,6 +39,9 @@ class Average(Surrogate):
         mean = self.weights_ @ means
         return mean, np.sqrt(self.weights_ @ (stds**2 + (means - mean) ** 2))
 
+    def _predict_mean(self, W: Floats) -> Floats:
+        return np.asarray(self.weights_ @ np.array([member.predict_mean(W) for member in self.members_]))
+
     def _state(self) -> dict[str, Any]:
         return {"weights": self.weights_.tolist(), "members": [member.to_dict() for member in self.members_]}
 

@@ -57,15 +57,26 @@ class Surrogate(ABC):
             the noise of a run, together, in the unit of y.
 
         """
+        W = self._check(W)
+        if self.scale_ == 0:
+            return np.full(len(W), self.mean_), np.zeros(len(W))
+        mean, std = self._predict(W)
+        return self.mean_ + self.scale_ * mean, self.scale_ * std
+
+    def predict_mean(self, W: ArrayLike) -> Floats:
+        """Return the mean of `predict` alone, (m,), to the last digit, where a search needs it of many mixtures."""
+        W = self._check(W)
+        if self.scale_ == 0:
+            return np.full(len(W), self.mean_)
+        return self.mean_ + self.scale_ * self._predict_mean(W)
+
+    def _check(self, W: ArrayLike) -> Floats:
         W = check_mixtures(W)
         if not hasattr(self, "n_domains_"):
             raise ValueError(f"the {self.kind} surrogate is not fitted yet")
         if W.shape[1] != self.n_domains_:
             raise ValueError(f"the surrogate was fitted over {self.n_domains_} domains, the mixtures have {W.shape[1]}")
-        if self.scale_ == 0:
-            return np.full(len(W), self.mean_), np.zeros(len(W))
-        mean, std = self._predict(W)
-        return self.mean_ + self.scale_ * mean, self.scale_ * std
+        return W
 
     def mean_only(self) -> Self:
         """Give up std (it may be NaN) where leaving it out makes fitting faster; return self."""
@@ -97,6 +108,10 @@ class Surrogate(ABC):
     @abstractmethod
     def _predict(self, W: Floats) -> tuple[Floats, Floats]:
         """Return mean and std, standardised."""
+
+    def _predict_mean(self, W: Floats) -> Floats:
+        """Return the mean of `_predict`; for surrogates whose std takes long."""
+        return self._predict(W)[0]
 
     @abstractmethod
     def _state(self) -> dict[str, Any]:

@@ -94,6 +94,12 @@ class GaussianProcess(Surrogate):
         mean, variance = (np.concatenate(column) for column in zip(*blocks, strict=True))
         return mean, np.sqrt(variance + self.parameters_.noise)
 
+    def _predict_mean(self, W: Floats) -> Floats:
+        A = self._scaled(self.inputs_)
+        blocks = (W[start : start + BLOCK] for start in range(0, len(W), BLOCK))
+        scaled = (self._scaled(np.sqrt(block) - self.center_) for block in blocks)
+        return np.concatenate([self.alpha_ @ covariance(A, B, self.parameters_) for B in scaled])
+
     def _state(self) -> dict[str, Any]:
         return {
             "inputs": self.inputs_.tolist(),
