@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import zstandard
+from tokenizers import Tokenizer, models, pre_tokenizers
 
 from gemix.run.settings import STAGES, resolve, settings_of
 
@@ -34,6 +35,15 @@ def make_documents(n: int, seed: int = 0) -> list[dict[str, str]]:
         rng.shuffle(words)
         out.append({"id": f"doc-{i:05d}", "text": " ".join(words), "subject": subject})
     return out
+
+
+def write_word_tokenizer(path: Path) -> Path:
+    """Write a tokenizer whose tokens are the pieces of `str.split`."""
+    tokenizer = Tokenizer(models.WordLevel({"?": 0, "<|endoftext|>": 1}, unk_token="?"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(path))
+    return path
 
 
 def write_jsonl(path: Path, documents: list[dict]) -> Path:

@@ -23,10 +23,10 @@ from gemix.student.load import load_student
 class WebOrganizer:
     """One number a row: `domains_<name>/<shard>__choice.npy` and `tokens/<shard>.npy`, both int64.
 
-    A row without a label has the choice -1 and 0 tokens; tokens that were not counted are estimated from the bytes. With a student, by its folder, also
-    `domains_<name>__logits/<shard>__logits.npy`, (rows, K) float32: natural logarithms of its probabilities, which
-    softmax gives back; nan without a label. The sidecars hold the first domain only, so the student reads the documents
-    once more for these.
+    A row without a label has the choice -1 and 0 tokens; tokens that were not counted are estimated from the bytes.
+    With a student, by its folder, also `domains_<name>__logits/<shard>__logits.npy`, (rows, K) float32: natural
+    logarithms of its probabilities, which softmax gives back; nan without a label. The sidecars hold the first domain
+    only, so the student reads the documents once more for these.
     """
 
     name: str = "gemix"
