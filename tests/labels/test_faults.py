@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 from label_data import FakeStudent, contents, make_rows, temporary_files, write_corpus
+from support import WORD_TOKENIZER
 
 from gemix.corpus.shards import Shard, resolve_shards
 from gemix.labels import Reading, label_corpus, label_shard
@@ -299,7 +300,7 @@ def test_a_shard_replaced_while_it_is_read(tmp_path: Path, name: str) -> None:
             os.replace(later, path)
 
     def label(student: FakeStudent) -> None:
-        label_shard(shard, student, tmp_path / "out", model="m", reading=Reading())
+        label_shard(shard, student, tmp_path / "out", model="m", reading=Reading(tokenizer=WORD_TOKENIZER))
 
     with pytest.raises(GemixError, match=r"a\..* changed while it was read; label it again"):
         label(FakeStudent(replace))

@@ -3,6 +3,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from label_data import DOMAINS, FakeStudent
+from support import WORD_TOKENIZER
 
 from gemix.corpus.shards import Shard
 from gemix.labels import Reading
@@ -15,7 +16,7 @@ from gemix.runtime.errors import GemixError
 @pytest.fixture
 def out(shards: list[Shard], tmp_path: Path) -> Path:
     for shard in shards:
-        label_shard(shard, FakeStudent(), tmp_path / "out", model="m1", reading=Reading())
+        label_shard(shard, FakeStudent(), tmp_path / "out", model="m1", reading=Reading(tokenizer=WORD_TOKENIZER))
     return tmp_path / "out"
 
 

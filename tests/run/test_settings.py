@@ -58,10 +58,10 @@ def test_what_is_stored_by_stage_reads_back(tmp_path_factory, values):
 
 def test_files_are_stored_so_that_they_are_found_from_anywhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    config = resolve({"inputs": ["a/*.jsonl", "s3://b/c"], "embedder": "precomputed:x.npy", "token_counter": "t.json"})
+    config = resolve({"inputs": ["a/*.jsonl", "s3://b/c"], "embedder": "precomputed:x.npy", "tokenizer": "t.json"})
     stored = settings_of(config, "embed")
     assert stored["inputs"] == [f"{tmp_path}/a/*.jsonl", "s3://b/c"]
-    assert (stored["embedder"], stored["token_counter"]) == (f"precomputed:{tmp_path}/x.npy", f"{tmp_path}/t.json")
+    assert (stored["embedder"], stored["tokenizer"]) == (f"precomputed:{tmp_path}/x.npy", f"{tmp_path}/t.json")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import hashlib
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,7 @@ def test_pieces_are_the_text_and_none_is_long(text: str, longest: int) -> None:
     found = list(pieces(text, longest))
     assert "".join(found) == text
     assert all(len(piece) <= longest for piece in found)
-    whole = [piece for piece, after in zip(found, found[1:], strict=False) if not after[0].isspace()]
+    whole = [piece for piece, after in pairwise(found) if not after[0].isspace()]
     assert all(len(piece) == longest for piece in whole)  # a word is cut only where it is as long as a piece
 
 
