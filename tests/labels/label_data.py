@@ -104,9 +104,10 @@ def temporary_files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob(".*") if path.name != ".lock"]
 
 
-def save_hashed_student(folder: Path) -> Path:
+def save_hashed_student(folder: Path, tokenizer: bool = True) -> Path:
     """Make a hashed student with random weights."""
-    write_word_tokenizer(folder.parent / "tokenizer.json")
+    if tokenizer:
+        write_word_tokenizer(folder.parent / "tokenizer.json")
     reader = HashedReader(Window(1000), 8, characters())
     weights = np.random.default_rng(0).normal(size=(1 << 8, len(DOMAINS))).astype(np.float32)
     HashedStudent.quantised(weights, np.zeros(len(DOMAINS)), DOMAINS, reader, {}).save(folder)

@@ -70,6 +70,7 @@ def test_bad_rows_keep_their_slot_and_are_named(tmp_path: Path) -> None:
         "id": "x/a:250",
         "domain": None,
         "probability": None,
+        "bytes": None,
         "tokens": None,
         "reason": "bad_json",
     }

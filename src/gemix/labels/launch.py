@@ -78,12 +78,13 @@ def label_corpus(
             labelled by then).
 
     """
-    sizes = {shard: file_stat(shard.path).size for shard in shards}
-    reading = reading.of(student_folder, sizes)
-    _ = reading.counter  # fails here rather than once in each worker
+    given = student_folder
     if launcher.ray is None:  # other machines fetch it for themselves
         student_folder = local_student(student_folder)
     model = student_fingerprint(student_folder)
+    sizes = {shard: file_stat(shard.path).size for shard in shards}
+    reading = reading.of(given, sizes)
+    _ = reading.counter  # fails here rather than once in each worker
     job = Job(student_folder, model, out, reading)
     pieces = split(shards, sizes)
     cost: dict[Task, int] = {shard: sizes[shard] for shard in shards if shard not in pieces}
