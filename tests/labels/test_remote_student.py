@@ -24,6 +24,7 @@ URL = "s3://web/student"
 def put(store: Any, folder: Path) -> None:
     for name, data in contents(folder).items():
         store.put_object(Bucket="web", Key=f"student/{name}", Body=data)
+    store.put_object(Bucket="web", Key="tokenizer.json", Body=WORD_TOKENIZER.read_bytes())
 
 
 @pytest.fixture

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -45,7 +46,7 @@ def test_training_does_not_depend_on_the_process(trained: Tokenizer) -> None:
             capture_output=True,
             text=True,
             check=True,
-            env={"RAYON_NUM_THREADS": threads, "PYTHONHASHSEED": threads},
+            env=os.environ | {"RAYON_NUM_THREADS": threads, "PYTHONHASHSEED": threads},
         )
         assert other.stdout.strip() == trained.to_str()
 
