@@ -84,6 +84,17 @@ def test_what_is_wrong_is_named(tmp_path, text, message):
         resolve({}, path)
 
 
+@pytest.mark.parametrize(("counter", "tokenizer"), [("whitespace", None), ("t.json", "t.json")])
+def test_settings_of_the_first_version_are_read(tmp_path, counter, tokenizer):
+    path = tmp_path / "config.yaml"
+    path.write_text(f"inputs: [corpus]\ntoken_counter: {counter}\nclusters: 7\n")
+    config = resolve({}, path)
+    assert (config.inputs, config.tokenizer, config.clusters) == (["corpus"], tokenizer, 7)
+    path.write_text("inputs: [corpus]\nsample_tokens: 1000\n")
+    with pytest.raises(GemixError, match="give sample-bytes"):
+        resolve({}, path)
+
+
 def test_missing_files_are_named(tmp_path):
     with pytest.raises(GemixError, match=r"nowhere\.yaml"):
         resolve({}, tmp_path / "nowhere.yaml")

@@ -234,4 +234,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(content, dict):
         raise GemixError(f"{path} must hold key: value pairs, not a {type(content).__name__}")
-    return {str(key).replace("-", "_"): value for key, value in content.items()}
+    return _of_today({str(key).replace("-", "_"): value for key, value in content.items()}, path)
+
+
+def _of_today(settings: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return settings that may be those of gemix 0.1, whose unit was the word where no tokenizer was named."""
+    if settings.get("sample_tokens") is not None:
+        raise GemixError(f"{path}: sample-tokens is no setting any more: give sample-bytes, the bytes of the sample")
+    counter = settings.pop("token_counter", None)
+    if counter not in (None, "whitespace"):
+        settings.setdefault("tokenizer", counter)
+    return settings
