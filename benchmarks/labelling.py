@@ -31,27 +31,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
-from gemix.corpus.buffers import Texts, text_list
+from gemix.corpus.buffers import text_list
 from gemix.corpus.reader import read_batches
 from gemix.corpus.shards import Shard, resolve_shards
 from gemix.labels import Reading
+from gemix.labels.reading import ONE_IN, beside
 from gemix.labels.shard import label_shard
 from gemix.runtime.atomic import write_text
 from gemix.student import load_student
-from gemix.tokens.counter import TokenCounter
 
 BYTES_A_TOKEN = 4  # of text; what the costs of a corpus counted in tokens assume
 Method = Callable[["Worker", Shard], None]
-
-
-class PythonCounter:
-    """Words by `str.split`, as a pipeline in Python counts them."""
-
-    name = "whitespace"
-
-    def count(self, texts: Texts) -> np.ndarray:
-        """Return the number of words of each text."""
-        return np.array([len(text.split()) for text in text_list(texts)], np.int64)
 
 
 class Worker:
@@ -61,6 +51,7 @@ class Worker:
         import fasttext
 
         self.out = out
+        self.tokenizer = beside(hashed_folder or fasttext_folder)
         self.binary = fasttext_folder / "model.bin"
         self.binding = fasttext.load_model(str(self.binary))
         self.students = {"fasttext": load_student(fasttext_folder)}
@@ -73,11 +64,9 @@ class Worker:
         normaliser = self.students["fasttext"].normaliser
         self.normalised = cache(lambda shard: list(map(normaliser, self.lines(shard))))
 
-    def label(self, shard: Shard, student: str, counter: TokenCounter | None = None) -> None:
+    def label(self, shard: Shard, student: str) -> None:
         """Write the sidecar of a shard."""
-        reading = Reading()
-        if counter is not None:
-            vars(reading)["token_counter"] = counter  # in place of the one that the reading would load
+        reading = Reading(tokenizer=self.tokenizer, one_in=ONE_IN)
         label_shard(shard, self.students[student], self.out / student, model=student, reading=reading)
 
 
@@ -101,7 +90,7 @@ def predict(worker: Worker, lines: list[str]) -> None:
 
 def label_in_python(worker: Worker, shard: Shard) -> None:
     with patch("gemix.student.fasttext_student.can_compile", lambda: False):
-        worker.label(shard, "fasttext", PythonCounter())
+        worker.label(shard, "fasttext")
 
 
 def datatrove_filter(worker: Worker, shard: Shard) -> None:
@@ -134,7 +123,7 @@ def methods(hashed: bool, datatrove: bool) -> dict[str, tuple[Method, list[str],
         "fastText binding, whole texts": (binding, memory, [1]),
         "fastText binding, normalised texts": (binding_normalised, memory, [1]),
         "student `fasttext`": (students("fasttext")[0], memory, [1]),
-        "label: student `fasttext`, normalised and counted by Python": (label_in_python, both, [1]),
+        "label: student `fasttext`, normalised by Python": (label_in_python, both, [1]),
         "label: student `fasttext`": (students("fasttext")[1], both, [1, 2]),
     }
     if hashed:

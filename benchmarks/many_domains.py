@@ -25,12 +25,14 @@ from gemix.corpus.buffers import text_buffers
 from gemix.corpus.reader import read_batches
 from gemix.corpus.shards import resolve_shards
 from gemix.corpus.window import Window
+from gemix.labels.reading import ONE_IN
 from gemix.labels.shard import label_shard
 from gemix.runtime.atomic import write_text
 from gemix.student.characters import characters
 from gemix.student.hashed_kernel import Reading, read_bags
 from gemix.student.hashed_student import HashedStudent
 from gemix.student.hashed_training import Recipe, bits_for, train_hashed
+from gemix.tokens.choose import write_tokenizer
 
 EPOCHS = 2
 
@@ -69,6 +71,10 @@ def main() -> None:
         pq.write_table(pa.table({"text": texts}), Path(folder) / "pages.parquet", compression="zstd")
         (shard,) = resolve_shards([Path(folder) / "pages.parquet"])
 
+        tokenizer = Path(folder) / "tokenizer.json"
+        write_tokenizer(tokenizer, None, learned.to_pylist())
+        reading = labels.Reading(tokenizer=tokenizer, one_in=ONE_IN)
+
         def train(k: int) -> HashedStudent:
             recipe = Recipe(max_epochs=EPOCHS)
             names = [str(i) for i in range(k)]
@@ -76,7 +82,7 @@ def main() -> None:
 
         def label(k: int) -> None:
             out = Path(folder) / "labels"
-            label_shard(shard, students[k], out, model="", reading=labels.Reading())
+            label_shard(shard, students[k], out, model="", reading=reading)
 
         teachers = {k: make_responsibilities(learned, k) for k in arguments.domains}
         students = {k: train(k) for k in arguments.domains}  # compiles, too

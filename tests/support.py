@@ -13,6 +13,7 @@ import zstandard
 
 from gemix.run.settings import STAGES, resolve, settings_of
 
+WORD_TOKENIZER = Path(__file__).with_name("word_tokenizer.json")
 SUBJECTS = {
     "cooking": "oven butter flour simmer garlic recipe whisk pastry roast sauce onion dough broth vinegar",
     "sailing": "harbour mast keel anchor tide rigging hull voyage compass sailor rudder deck breeze mooring jib",
@@ -34,6 +35,13 @@ def make_documents(n: int, seed: int = 0) -> list[dict[str, str]]:
         rng.shuffle(words)
         out.append({"id": f"doc-{i:05d}", "text": " ".join(words), "subject": subject})
     return out
+
+
+def write_word_tokenizer(path: Path) -> Path:
+    """Write a tokenizer whose tokens are the pieces of `str.split`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(WORD_TOKENIZER.read_bytes())
+    return path
 
 
 def write_jsonl(path: Path, documents: list[dict]) -> Path:

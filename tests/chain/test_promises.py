@@ -45,7 +45,7 @@ def test_a_new_name_changes_no_more_than_what_is_shown(run: Path, corpus: Path, 
     gemix("mix", "temperature", run / "domains.csv", "--temperature", 2, "--out", mixture)
     gemix("export", mixture, "--to", "megatron", "--out", blend)
     proxy, mixed = tmp_path / "proxy", tmp_path / "mixed"
-    gemix("proxy", "prepare", corpus, "--labels", run / "labels", "--out", proxy, "--vocabulary", 400)
+    gemix("proxy", "prepare", corpus, "--labels", run / "labels", "--out", proxy)
     sample = ["sample", corpus, "--mixture", mixture, "--labels", run / "labels", "--out", mixed, "--tokens", 5000]
     gemix(*sample)
     old = mixture.read_bytes(), blend.read_bytes()
@@ -55,7 +55,7 @@ def test_a_new_name_changes_no_more_than_what_is_shown(run: Path, corpus: Path, 
     # The chain, the labels, the data of proxies and the sample stand as they are.
     assert gemix("run", corpus, "--out", run).count("nothing changed, skipped") == 5
     assert "labelled 0 files now" in gemix("label", corpus, "--student", run / "student", "--out", run / "labels")
-    gemix("proxy", "prepare", corpus, "--labels", run / "labels", "--out", proxy, "--vocabulary", 400)
+    gemix("proxy", "prepare", corpus, "--labels", run / "labels", "--out", proxy)
     gemix(*sample)
     after = files_below(tmp_path)
     assert {path.name for path in after if after[path] != before.get(path)} <= {".lock", "config.yaml"}
@@ -139,7 +139,7 @@ def test_a_patch_release_makes_nothing_again(
 ) -> None:
     mixture, mixed, proxy = tmp_path / "mixture.json", tmp_path / "mixed", tmp_path / "proxy"
     gemix("mix", "natural", run / "domains.csv", "--out", mixture)
-    prepare = ["proxy", "prepare", corpus, "--labels", run / "labels", "--out", proxy, "--vocabulary", 400]
+    prepare = ["proxy", "prepare", corpus, "--labels", run / "labels", "--out", proxy]
     sample = ["sample", corpus, "--mixture", mixture, "--labels", run / "labels", "--out", mixed, "--tokens", 5000]
     joined = ["join", corpus, "--labels", run / "labels", "--out", tmp_path / "joined"]
     for command in (prepare, sample, joined):

@@ -15,12 +15,12 @@ from gemix.corpus.shards import Shard, resolve_shards
 
 @pytest.fixture(scope="session")
 def student_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_student(tmp_path_factory.mktemp("student"), seed=0)
+    return save_student(tmp_path_factory.mktemp("student") / "student", seed=0)
 
 
 @pytest.fixture(scope="session")
 def other_student_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_student(tmp_path_factory.mktemp("other_student"), seed=1)
+    return save_student(tmp_path_factory.mktemp("other_student") / "student", seed=1)
 
 
 @pytest.fixture

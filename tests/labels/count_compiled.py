@@ -12,6 +12,7 @@ from numba.core.registry import CPUDispatcher
 from gemix.corpus.shards import resolve_shards
 from gemix.labels import Reading
 from gemix.labels.job import Job
+from gemix.labels.reading import beside
 from gemix.student import student_fingerprint
 
 
@@ -24,7 +25,7 @@ def count() -> int:
 if __name__ == "__main__":
     student, out, corpus = map(Path, sys.argv[1:])
     shards = resolve_shards([corpus])
-    job = Job(student, student_fingerprint(student), out, Reading())
+    job = Job(student, student_fingerprint(student), out, Reading(tokenizer=beside(student)))
     job.compile_kernels(any(shard.format != ".parquet" for shard in shards))
     before = count()
     for shard in shards:

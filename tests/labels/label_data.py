@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
+from support import write_word_tokenizer
 
 from gemix.corpus.buffers import Texts, text_list
 from gemix.corpus.window import Window
@@ -81,7 +82,8 @@ def write_corpus(folder: Path, json_lines: dict[str, int], parquet: dict[str, in
 
 
 def save_student(folder: Path, seed: int) -> Path:
-    """Train a real student on a few lines; another seed, other weights."""
+    """Train a real student on a few lines; another seed, other weights. Beside it lies a tokenizer, as in a run."""
+    write_word_tokenizer(folder.parent / "tokenizer.json")
     rng = random.Random(1)
     labels = [i % 3 for i in range(3000)]
     examples = [(label, " ".join(rng.choices(WORDS[DOMAINS[label]], k=9))) for label in labels]
@@ -102,8 +104,10 @@ def temporary_files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob(".*") if path.name != ".lock"]
 
 
-def save_hashed_student(folder: Path) -> Path:
+def save_hashed_student(folder: Path, tokenizer: bool = True) -> Path:
     """Make a hashed student with random weights."""
+    if tokenizer:
+        write_word_tokenizer(folder.parent / "tokenizer.json")
     reader = HashedReader(Window(1000), 8, characters())
     weights = np.random.default_rng(0).normal(size=(1 << 8, len(DOMAINS))).astype(np.float32)
     HashedStudent.quantised(weights, np.zeros(len(DOMAINS)), DOMAINS, reader, {}).save(folder)

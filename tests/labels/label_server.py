@@ -21,7 +21,6 @@ from gemix.corpus.shards import resolve_shards
 from gemix.labels import label_corpus, parts
 from gemix.runtime.errors import GemixError
 from gemix.student import load_student
-from gemix.tokens.counter import token_counter
 
 
 def label(request: dict[str, Any]) -> int:
@@ -61,7 +60,6 @@ if __name__ == "__main__":
     # What is compiled is loaded here, once.
     texts = pa.array(["a text"])
     load_student(Path(sys.argv[1])).predict(texts)
-    token_counter("whitespace").count(texts)
     for line in sys.stdin:
         with tempfile.TemporaryFile() as stderr:
             print(json.dumps(answer(json.loads(line), stderr)), flush=True)

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from label_data import DOMAINS
+from support import write_word_tokenizer
 from typer.testing import CliRunner
 
 from gemix.cli.app import app
@@ -106,6 +107,7 @@ def labelled(shards: list[Shard], student_folder: Path, tmp_path: Path) -> Path:
     label_corpus(shards, student_folder, run / "labels")
     (run / "labels" / "domains.csv").write_text("domain,name,tokens\n0,cooking,1\n1,space,1\n2,law,1\n")
     (run / "student").mkdir()
+    write_word_tokenizer(run / "tokenizer.json")
     for file in student_folder.iterdir():
         (run / "student" / file.name).write_bytes(file.read_bytes())
     of = Masses.of(totals(run / "labels"))

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 from label_data import FakeStudent, contents, make_rows, temporary_files, write_corpus
+from support import WORD_TOKENIZER, write_word_tokenizer
 
 from gemix.corpus.shards import Shard, resolve_shards
 from gemix.labels import Reading, label_corpus, label_shard
@@ -239,6 +240,7 @@ def test_a_changed_model_with_old_markers(
     shards = resolve_shards([corpus])
     out = Path(shutil.copytree(expected, tmp_path / "out"))
     student = Path(shutil.copytree(student_folder, tmp_path / "student"))
+    write_word_tokenizer(tmp_path / "tokenizer.json")
     shutil.copytree(other_student_folder, student, dirs_exist_ok=True)  # in place
     assert label_corpus(shards, student, out).labelled == ["a", "b", "c"]
     assert contents(out) != contents(expected)
@@ -299,7 +301,7 @@ def test_a_shard_replaced_while_it_is_read(tmp_path: Path, name: str) -> None:
             os.replace(later, path)
 
     def label(student: FakeStudent) -> None:
-        label_shard(shard, student, tmp_path / "out", model="m", reading=Reading())
+        label_shard(shard, student, tmp_path / "out", model="m", reading=Reading(tokenizer=WORD_TOKENIZER))
 
     with pytest.raises(GemixError, match=r"a\..* changed while it was read; label it again"):
         label(FakeStudent(replace))

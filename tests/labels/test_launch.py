@@ -2,7 +2,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from label_data import contents, temporary_files, write_corpus
 from support import files_below
@@ -13,6 +12,7 @@ from gemix.labels.launch import LabelResult, label_corpus
 from gemix.labels.totals import totals
 from gemix.runtime.errors import GemixError
 from gemix.runtime.ranks import Rank
+from gemix.tokens.tokenizer import train_tokenizer
 
 NAMES = ["a", "b", "d", "sub/c"]
 
@@ -161,26 +161,41 @@ def test_too_many_bad_rows_are_an_error_after_all_is_labelled(
 
 
 def test_counter_and_student_fail_before_any_work(shards: list[Shard], student_folder: Path, out: Path) -> None:
-    with pytest.raises(GemixError, match=r"token counter .*nothing\.json"):
-        label_corpus(shards, student_folder, out, Reading(counter=str(out / "nothing.json")))
+    with pytest.raises(GemixError, match=r"the tokenizer .*nothing\.json"):
+        label_corpus(shards, student_folder, out, Reading(tokenizer=out / "nothing.json"))
     with pytest.raises(GemixError, match="no_student"):
         label_corpus(shards, out / "no_student", out)
     assert not out.exists()
 
 
 def test_a_tokenizer_counts_in_every_process(shards: list[Shard], student_folder: Path, out: Path) -> None:
-    from tokenizers import Tokenizer, models, pre_tokenizers
+    train_tokenizer(["orbit rocket planet"] * 9, 300).save(str(out.parent / "t.json"))
+    reading = Reading(tokenizer=out.parent / "t.json")
+    several = label_corpus(shards, student_folder, out / "a", reading, launcher=Launcher(workers=2))
+    alone = label_corpus(shards, student_folder, out / "b", reading)
+    assert several.totals == alone.totals
+    by_words = label_corpus(shards, student_folder, out / "c").totals
+    assert sum(by_words.tokens) < sum(alone.totals.tokens) <= sum(alone.totals.bytes)
+    assert by_words.settings["tokenizer"] != alone.totals.settings["tokenizer"]
 
-    tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    out.mkdir()
-    tokenizer.save(str(out / "tokenizer.json"))
-    by_file = label_corpus(
-        shards, student_folder, out / "a", Reading(counter=str(out / "tokenizer.json")), launcher=Launcher(workers=2)
-    )
-    by_space = label_corpus(shards, student_folder, out / "b")
-    assert np.array_equal(by_file.totals.tokens, by_space.totals.tokens)
-    assert b"tokenizers:tokenizer.json#" in contents(out)["a/a.json"]
+
+def test_a_sample_of_the_documents_is_counted_alike_by_any_number_of_workers(
+    shards: list[Shard], student_folder: Path, out: Path
+) -> None:
+    """Beside exact counts: tokens are what the bytes of each domain say."""
+    every = label_corpus(shards, student_folder, out / "all").totals
+    assert every.tokens == every.tokens_low == every.tokens_high
+    reading = Reading(one_in=10, source_key="source")
+    one = label_corpus(shards, student_folder, out / "one", reading).totals
+    label_corpus(shards[::-1], student_folder, out / "two", reading, launcher=Launcher(workers=2))
+    assert contents(out / "one") == contents(out / "two")
+    assert one.bytes == every.bytes
+    for k, exact in enumerate(every.tokens):
+        assert one.tokens_low[k] < one.tokens[k] < one.tokens_high[k] < 1.1 * exact
+        assert abs(one.tokens[k] - exact) < 0.02 * exact
+    assert one.by_source is not None
+    cells = one.by_source.values["made"]
+    assert [cells[k][1] for k in sorted(cells)] == one.tokens
 
 
 def test_unwritable_output(shards: list[Shard], student_folder: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from label_data import FakeStudent, make_rows
+from support import WORD_TOKENIZER
 
 from gemix.corpus.shards import Shard
 from gemix.labels import Reading
@@ -11,7 +12,7 @@ from gemix.labels.markers import Marker, marker_path, read_marker, sidecar_path,
 from gemix.labels.shard import label_shard
 from gemix.runtime.errors import GemixError
 
-SETTINGS = Reading().settings
+SETTINGS = Reading(tokenizer=WORD_TOKENIZER).settings
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def shard(tmp_path: Path) -> Shard:
 
 @pytest.fixture
 def marker(shard: Shard, out: Path) -> Marker:
-    return label_shard(shard, FakeStudent(), out, model="m1", reading=Reading())
+    return label_shard(shard, FakeStudent(), out, model="m1", reading=Reading(tokenizer=WORD_TOKENIZER))
 
 
 def trusted(shard: Shard, out: Path, model: str = "m1", **settings: str) -> Marker | None:
@@ -43,7 +44,7 @@ def test_another_student_or_setting_does_not(marker: Marker, shard: Shard, out: 
     assert trusted(shard, out, model="m2") is None
     assert trusted(shard, out, text_key="body") is None
     assert trusted(shard, out, id_key="url") is None
-    assert trusted(shard, out, counter="tokenizers:t.json#00") is None
+    assert trusted(shard, out, tokenizer="00") is None
 
 
 def test_touched_input_stands_and_refreshes_the_marker(marker: Marker, shard: Shard, out: Path) -> None:

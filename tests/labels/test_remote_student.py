@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from label_data import contents
 from remote_data import objects, sidecars
+from support import WORD_TOKENIZER
 from typer.testing import CliRunner
 
 from gemix.cli.app import app
@@ -23,6 +24,7 @@ URL = "s3://web/student"
 def put(store: Any, folder: Path) -> None:
     for name, data in contents(folder).items():
         store.put_object(Bucket="web", Key=f"student/{name}", Body=data)
+    store.put_object(Bucket="web", Key="tokenizer.json", Body=WORD_TOKENIZER.read_bytes())
 
 
 @pytest.fixture
@@ -63,7 +65,7 @@ def test_another_student_at_the_url_is_fetched(
 def test_one_that_changes_while_a_job_works_is_refused(
     store: Any, student: Path, other_student_folder: Path, shards: list[Shard], tmp_path: Path
 ) -> None:
-    job = Job(student, student_fingerprint(student), tmp_path / "out", Reading())
+    job = Job(student, student_fingerprint(student), tmp_path / "out", Reading(tokenizer=WORD_TOKENIZER))
     put(store, other_student_folder)
     with pytest.raises(GemixError, match="s3://web/student: this student is another than at the start"):
         job.make(shards[0], lambda n: None)

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from label_data import DOMAINS, FakeStudent, contents, make_rows, temporary_files, write_corpus
+from support import WORD_TOKENIZER
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Split
@@ -17,11 +18,18 @@ from gemix.labels.markers import Marker, marker_path, read_marker, sidecar_path
 from gemix.labels.shard import SCHEMA, label_shard
 from gemix.runtime.errors import GemixError
 from gemix.runtime.fingerprint import file_sha256
+from gemix.tokens.counter import TokenCounter
 
 
 def label(shard: Shard, out: Path, student: FakeStudent | None = None, **changes: Any) -> Marker:
     others = {key: changes.pop(key) for key in ("model", "advance", "part") if key in changes}
-    return label_shard(shard, student or FakeStudent(), out, **{"model": "m1"} | others, reading=Reading(**changes))
+    return label_shard(
+        shard,
+        student or FakeStudent(),
+        out,
+        **{"model": "m1"} | others,
+        reading=Reading(**{"tokenizer": WORD_TOKENIZER} | changes),
+    )
 
 
 @pytest.mark.parametrize("name", ["a", "b", "sub/c", "d"])
@@ -62,6 +70,7 @@ def test_bad_rows_keep_their_slot_and_are_named(tmp_path: Path) -> None:
         "id": "x/a:250",
         "domain": None,
         "probability": None,
+        "bytes": None,
         "tokens": None,
         "reason": "bad_json",
     }
@@ -125,9 +134,9 @@ def test_tokens_are_those_of_the_named_counter(tmp_path: Path) -> None:
     tokenizer.pre_tokenizer = Split("", "isolated")  # every character is a token
     tokenizer.save(str(tmp_path / "characters.json"))
     (tmp_path / "a.jsonl").write_text('{"text": "oven salt"}\n')
-    marker = label(Shard("a", tmp_path / "a.jsonl"), tmp_path / "out", counter=str(tmp_path / "characters.json"))
+    marker = label(Shard("a", tmp_path / "a.jsonl"), tmp_path / "out", tokenizer=tmp_path / "characters.json")
     assert marker.tokens == [9, 0, 0]
-    assert marker.settings["counter"].startswith("tokenizers:characters.json#")
+    assert marker.settings["tokenizer"] == TokenCounter(tmp_path / "characters.json").fingerprint
 
 
 def test_other_columns_can_be_text_and_id(tmp_path: Path) -> None:

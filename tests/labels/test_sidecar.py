@@ -19,6 +19,7 @@ def make_rows(n: int, seed: int = 0) -> pa.RecordBatch:
             pa.array([f"{'x' * rng.integers(0, 60)}{i}" for i in range(n)]),
             pa.array(rng.integers(0, 24, n), pa.int32(), mask=bad),
             pa.array(rng.random(n), pa.float32(), mask=bad),
+            pa.array(rng.integers(0, 20_000, n), pa.int64(), mask=bad),
             pa.array(rng.integers(0, 5000, n), pa.int64(), mask=bad),
             pa.array(["bad_json" if b else None for b in bad], pa.string()),
         ],

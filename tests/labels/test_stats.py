@@ -186,7 +186,7 @@ def test_labels_of_another_version_are_not_called_missing(labels: Path, tmp_path
     copy = tmp_path / "copy"
     shutil.copytree(labels, copy)
     for path in copy.rglob("*.json"):
-        path.write_text(path.read_text().replace('"schema": 3', '"schema": 2'))
+        path.write_text(path.read_text().replace('"schema": 4', '"schema": 3'))
     code, _, err = gemix("stats", copy)
     assert code == 1
     assert "the labels there are damaged, or of another version of gemix; make them with `gemix label`" in err

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from label_data import FakeStudent
+from support import WORD_TOKENIZER
 
 from gemix.corpus.shards import Shard
 from gemix.labels import Reading, counts, tally
@@ -15,7 +16,13 @@ from gemix.labels.shard import label_shard
 def label(folder: Path, rows: list[dict[str, Any]], **keys: str) -> Marker:
     path = folder / "a.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return label_shard(Shard("a", path), FakeStudent(), folder / "out", model="m", reading=Reading(**keys))
+    return label_shard(
+        Shard("a", path),
+        FakeStudent(),
+        folder / "out",
+        model="m",
+        reading=Reading(**{"tokenizer": WORD_TOKENIZER} | keys),
+    )
 
 
 def test_bytes_and_confidence(tmp_path: Path) -> None:

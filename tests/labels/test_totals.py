@@ -3,6 +3,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from label_data import DOMAINS, FakeStudent
+from support import WORD_TOKENIZER
 
 from gemix.corpus.shards import Shard
 from gemix.labels import Reading
@@ -15,7 +16,7 @@ from gemix.runtime.errors import GemixError
 @pytest.fixture
 def out(shards: list[Shard], tmp_path: Path) -> Path:
     for shard in shards:
-        label_shard(shard, FakeStudent(), tmp_path / "out", model="m1", reading=Reading())
+        label_shard(shard, FakeStudent(), tmp_path / "out", model="m1", reading=Reading(tokenizer=WORD_TOKENIZER))
     return tmp_path / "out"
 
 
@@ -59,7 +60,8 @@ def test_domains_csv(tmp_path: Path) -> None:
     found = Totals(shards=1, rows=3, documents=[2, 0, 1], tokens=[20, 0, 10])
     write_domains(found, ['Food, "slow"', "space", "été"], tmp_path / "domains.csv")
     assert (tmp_path / "domains.csv").read_text(encoding="utf-8") == (
-        'domain,name,documents,tokens\n0,"Food, ""slow""",2,20\n1,space,0,0\n2,été,1,10\n'
+        'domain,name,documents,tokens,tokens_low,tokens_high\n0,"Food, ""slow""",2,20,20,20\n1,space,0,0,0,0\n'
+        "2,été,1,10,10,10\n"
     )
     with pytest.raises(GemixError, match="2 domain names for labels of 3 domains"):
         write_domains(found, DOMAINS[:2], tmp_path / "domains.csv")

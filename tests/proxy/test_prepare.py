@@ -22,10 +22,10 @@ from gemix.proxy.dataset import ProxyData, read_data
 from gemix.proxy.prepare import PrepareSettings, prepare_data
 from gemix.proxy.tokenised import divide, held_out, tokenise
 from gemix.runtime.errors import GemixError
-from gemix.tokens.tokenizer import load_tokenizer
+from gemix.tokens.tokenizer import load_tokenizer, train_tokenizer
 
 NAMES = [f"domain-{k:02}" for k in range(len(TITLES))]
-SETTINGS = PrepareSettings(vocabulary=600, held_out=0.1, valid_tokens=2000)
+SETTINGS = PrepareSettings(held_out=0.1, valid_tokens=2000)
 ROWS = make_rows(1200)
 
 
@@ -34,7 +34,8 @@ def labelled(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Shard], Pat
     """A corpus of four shards with some broken lines, and the folder of its labels."""
     folder = tmp_path_factory.mktemp("prepare")
     corpus = write_layout(folder / "corpus", list(ROWS), 4)
-    return label(corpus, folder / "labels"), folder / "labels"
+    train_tokenizer([row["text"] for row in ROWS], 600).save(str(folder / "tokenizer.json"))
+    return label(corpus, folder / "labels", tokenizer=folder / "tokenizer.json"), folder / "labels"
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +80,7 @@ def test_every_document_is_in_its_domain_or_held_out(made: tuple[Path, ProxyData
 def test_the_folder_holds_what_divide_gives_in_memory(made: tuple[Path, ProxyData], labelled, tmp_path: Path) -> None:
     """Two ways to one thing: the fingerprint is the same if the documents come in the same order."""
     shards, labels = labelled
-    settings = dataclasses.replace(SETTINGS, valid_tokens=10**6, tokenizer=made[0] / "tokenizer.json")
+    settings = dataclasses.replace(SETTINGS, valid_tokens=10**6)
     data = prepare_data(shards, labels, tmp_path / "all", settings)
     from gemix.labels.labelled import open_labels
     from gemix.proxy.tokenise_corpus import labelled_texts
@@ -151,7 +152,7 @@ elif place == "moves":
 else:
     write = prepare.write_text
     prepare.write_text = lambda path, text: die() if path.name == "data.json" else write(path, text)
-settings = prepare.PrepareSettings(vocabulary=600, held_out=0.1, valid_tokens=2000)
+settings = prepare.PrepareSettings(held_out=0.1, valid_tokens=2000)
 prepare.prepare_data(resolve_shards([corpus]), Path(labels), Path(out), settings)
 """
 
@@ -211,10 +212,9 @@ def test_targets_become_validation_sets(labelled, tmp_path: Path) -> None:
     ("changes", "message"),
     [
         ({"held_out": 0.0002}, r"'domain-03' has no validation text"),
-        ({"held_out": 0.9999, "vocabulary": 257}, r"'domain-03' has no training text"),
+        ({"held_out": 0.9999}, r"'domain-03' has no training text"),
         ({"held_out": 1.0}, "between 0 and 1"),
-        ({"vocabulary": 100_000}, "a vocabulary of"),
-        ({"tokenizer": Path("none.json")}, r"cannot read none\.json"),
+        ({"tokenizer": Path("none.json")}, r"cannot read the tokenizer none\.json"),
     ],
 )
 def test_settings_that_cannot_work_are_named(changes: dict, message: str, labelled, tmp_path: Path) -> None:
@@ -245,7 +245,7 @@ def test_the_command_says_what_it_made(labelled, tmp_path: Path) -> None:
     app.command()(command()(prepare))
     shards, labels = labelled
     arguments = [str(labels.parent / "corpus"), "--labels", str(labels), "--out", str(tmp_path / "proxy")]
-    arguments += ["--vocabulary", "600", "--held-out", "0.1"]
+    arguments += ["--held-out", "0.1"]
     run = CliRunner().invoke(app, [*arguments, "--valid", f"extra={shards[0].path}"])
     assert run.exit_code == 0, run.output
     assert "4 domains" in run.output

@@ -258,7 +258,6 @@ def test_the_first_gem_is_the_teacher_of_the_run(run, tmp_path, monkeypatch):
         (["--valid-by", "topic"], "no column 'topic'"),
         (["--surrogates", "forest"], "--surrogates"),
         (["--held-out", 0], "--held-out is a share"),
-        (["--vocabulary", 8192], "ask for fewer"),
         (["--clusters", 400], "400 clusters need"),
         (["--target", "wiki"], "no validation set is called 'wiki'"),
     ],

@@ -58,10 +58,10 @@ def test_what_is_stored_by_stage_reads_back(tmp_path_factory, values):
 
 def test_files_are_stored_so_that_they_are_found_from_anywhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    config = resolve({"inputs": ["a/*.jsonl", "s3://b/c"], "embedder": "precomputed:x.npy", "token_counter": "t.json"})
+    config = resolve({"inputs": ["a/*.jsonl", "s3://b/c"], "embedder": "precomputed:x.npy", "tokenizer": "t.json"})
     stored = settings_of(config, "embed")
     assert stored["inputs"] == [f"{tmp_path}/a/*.jsonl", "s3://b/c"]
-    assert (stored["embedder"], stored["token_counter"]) == (f"precomputed:{tmp_path}/x.npy", f"{tmp_path}/t.json")
+    assert (stored["embedder"], stored["tokenizer"]) == (f"precomputed:{tmp_path}/x.npy", f"{tmp_path}/t.json")
 
 
 @pytest.mark.parametrize(
@@ -81,6 +81,17 @@ def test_what_is_wrong_is_named(tmp_path, text, message):
     path = tmp_path / "mine.yaml"
     path.write_text(text)
     with pytest.raises(GemixError, match=message):
+        resolve({}, path)
+
+
+@pytest.mark.parametrize(("counter", "tokenizer"), [("whitespace", None), ("t.json", "t.json")])
+def test_settings_of_the_first_version_are_read(tmp_path, counter, tokenizer):
+    path = tmp_path / "config.yaml"
+    path.write_text(f"inputs: [corpus]\ntoken_counter: {counter}\nclusters: 7\n")
+    config = resolve({}, path)
+    assert (config.inputs, config.tokenizer, config.clusters) == (["corpus"], tokenizer, 7)
+    path.write_text("inputs: [corpus]\nsample_tokens: 1000\n")
+    with pytest.raises(GemixError, match="give sample-bytes"):
         resolve({}, path)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
+from support import write_word_tokenizer
 
 from gemix.corpus.buffers import text_list
 from gemix.corpus.shards import Shard, resolve_shards
@@ -71,10 +72,19 @@ def write_layout(folder: Path, rows: list[dict[str, Any]], shards: int, seed: in
     return folder
 
 
-def label(corpus: Path, labels: Path, text_key: str = "text", id_key: str = "id") -> list[Shard]:
+def label(
+    corpus: Path,
+    labels: Path,
+    text_key: str = "text",
+    id_key: str = "id",
+    tokenizer: Path | None = None,
+    one_in: int = 1,
+) -> list[Shard]:
     shards = resolve_shards([corpus])
+    tokenizer = tokenizer or write_word_tokenizer(labels.parent / "tokenizer.json")
     for shard in shards:
-        label_shard(shard, ReadingStudent(), labels, model="m", reading=Reading(text_key=text_key, id_key=id_key))
+        reading = Reading(text_key=text_key, id_key=id_key, tokenizer=tokenizer, one_in=one_in)
+        label_shard(shard, ReadingStudent(), labels, model="m", reading=reading)
     write_domains(totals(labels, shards), NAMES, labels / "domains.csv")
     return shards
 

@@ -60,6 +60,16 @@ def test_every_domain_has_its_share(
     assert report.describe() == ""
 
 
+def test_tokens_that_were_not_counted_go_by_the_bytes(rows: list[dict[str, Any]], tmp_path: Path) -> None:
+    shards = label(write_layout(tmp_path / "in", list(rows), 5), tmp_path / "labels", one_in=20)
+    settings = SampleSettings(150_000, file_tokens=50_000)
+    report = sample_corpus(mixture(*WEIGHTS), shards, tmp_path / "labels", tmp_path / "out", settings, workers=1)
+    counts = available(documents(tmp_path / "out"))
+    for entry, name, weight in zip(report.domains, NAMES, WEIGHTS, strict=True):
+        assert abs(entry.tokens - weight * 150_000) <= 1e-3 * weight * 150_000
+        assert abs(counts[name] - entry.tokens) < 0.03 * entry.tokens
+
+
 def test_nothing_repeats_before_its_epoch_is_used_up(
     corpus: tuple[list[Shard], Path], rows: list[dict[str, Any]], tmp_path: Path
 ) -> None:

@@ -240,7 +240,7 @@ def test_missing_and_outdated_labels_are_named(copy: Path, tmp_path: Path) -> No
 
 def test_labels_of_another_version_are_not_called_missing(copy: Path, tmp_path: Path) -> None:
     marker = copy / "labels" / "part-4.json"
-    marker.write_text(marker.read_text().replace('"schema": 3', '"schema": 2'))
+    marker.write_text(marker.read_text().replace('"schema": 4', '"schema": 3'))
     with pytest.raises(GemixError, match=r"part-4\.json is damaged, or of another version of gemix"):
         sample(copy, tmp_path / "out")
 

@@ -13,15 +13,22 @@ from gemix.corpus.window import Window
 from gemix.run.ledger import Stage, timed
 from gemix.runtime.atomic import atomic_path
 from gemix.runtime.progress import say
+from gemix.tokens.counter import tokenizer_file
 
-SCHEMA: Final = 2
-SCAN_SCHEMA: Final = 2
+SCHEMA: Final = 3
+SCAN_SCHEMA: Final = 3
+_OUTPUTS: Final = ("seed.parquet", "embeddings/seed.npy", "embeddings/config.json")
 
 
 def scan_plan(run: Run) -> Stage:
     """Return what the scan of the corpus depends on."""
-    keys = ("text_key", "id_key", "token_counter", "seed", "sample", "sample_bytes", "window")
-    return Stage("sample", SCAN_SCHEMA, run.pick("embed", *keys), run.ledger.hashes_of(run.shards), ["sample.parquet"])
+    keys = ("text_key", "id_key", "tokenizer", "seed", "sample", "sample_bytes", "window")
+    chosen, inputs = run.pick("embed", *keys), dict(run.ledger.hashes_of(run.shards))
+    file = tokenizer_file(chosen["tokenizer"]) if chosen["tokenizer"] else None
+    if file is not None:  # what it holds counts, not where it lies
+        chosen["tokenizer"] = None
+        inputs["tokenizer"] = run.ledger.hash_of(file)
+    return Stage("sample", SCAN_SCHEMA, chosen, inputs, ["sample.parquet", run.paths.tokenizer.name])
 
 
 def plan(run: Run) -> Stage:
@@ -32,7 +39,7 @@ def plan(run: Run) -> Stage:
     if kind == "precomputed":
         inputs["embeddings"] = run.ledger.hash_of(Path(path))
     chosen = scan.settings | run.pick("embed", "embedder", "centre")
-    return Stage("embed", SCHEMA, chosen, inputs, ["seed.parquet", "embeddings/seed.npy", "embeddings/config.json"])
+    return Stage("embed", SCHEMA, chosen, inputs, [*_OUTPUTS, run.paths.tokenizer.name])
 
 
 def embed(run: Run) -> None:
@@ -65,7 +72,7 @@ def _sample(run: Run) -> tuple[pa.Table, list[ShardTotals]]:
         return pq.read_table(run.paths.sample), [ShardTotals(**totals) for totals in facts["shards"]]
     with timed() as seconds:
         sample = scan(run)
-        table = with_tokens(run, sample.table)
+        table = _with_tokens(run, sample.table)
         with atomic_path(run.paths.sample) as tmp:
             pq.write_table(table, tmp, compression="zstd")
     facts = {"documents": len(table), "shards": [totals._asdict() for totals in sample.shards]}
@@ -93,12 +100,15 @@ def scan(run: Run, beyond: int | None = None) -> SeedSample:
     return sample
 
 
-def with_tokens(run: Run, documents: pa.Table) -> pa.Table:
-    """Return the sample with a column of tokens: those of the window, scaled to the bytes of the whole document."""
-    from gemix.tokens.counter import token_counter
+def _with_tokens(run: Run, documents: pa.Table) -> pa.Table:
+    """Make the tokenizer of the run; return the sample with a column of its tokens.
 
-    texts = documents["text"]
-    counted = token_counter(run.config("embed").token_counter).count(texts.combine_chunks())
-    read = np.array([len(text.encode()) for text in texts.to_pylist()], np.int64)
-    tokens = np.rint(counted * (documents["bytes"].to_numpy() / np.maximum(read, 1))).astype(np.int64)
+    They are those of the window, scaled to the bytes of the whole document.
+    """
+    from gemix.tokens.choose import write_tokenizer
+
+    texts = documents["text"].to_pylist()
+    counter = write_tokenizer(run.paths.tokenizer, run.config("embed").tokenizer, texts)
+    read = np.array([len(text.encode()) for text in texts], np.int64)
+    tokens = np.rint(counter.count(texts) * (documents["bytes"].to_numpy() / np.maximum(read, 1))).astype(np.int64)
     return documents.append_column("tokens", pa.array(tokens))

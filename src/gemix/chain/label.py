@@ -13,19 +13,21 @@ from gemix.runtime.progress import say
 if TYPE_CHECKING:
     from gemix.labels.totals import Totals
 
-SCHEMA: Final = 2
+SCHEMA: Final = 3
 
 
 def plan(run: Run) -> Stage:
     """Return what the labels depend on; markers say which shards are done, and domains.csv is written every time."""
     inputs = run.ledger.hashes_of(run.shards) | run.ledger.output_hashes("distill")
-    chosen = run.pick("embed", "text_key", "id_key", "token_counter") | run.pick("label", "source_key", "date_key")
+    chosen = run.pick("embed", "text_key", "id_key") | run.pick("label", "source_key", "date_key", "count")
+    inputs[run.paths.tokenizer.name] = run.ledger.output_hashes("embed")[run.paths.tokenizer.name]
     return Stage("label", SCHEMA, chosen, inputs)
 
 
 def label(run: Run) -> None:
     """Label every document with the student; finished shards are left alone."""
     from gemix.labels import Launcher, Reading, label_corpus
+    from gemix.labels.reading import one_in
 
     stage, corpus, config = plan(run), run.config("embed"), run.config("label")
     with timed() as seconds:
@@ -33,7 +35,14 @@ def label(run: Run) -> None:
             run.shards,
             run.paths.student,
             run.paths.labels,
-            Reading(corpus.text_key, corpus.id_key, config.source_key, config.date_key, corpus.token_counter),
+            Reading(
+                corpus.text_key,
+                corpus.id_key,
+                config.source_key,
+                config.date_key,
+                run.paths.tokenizer,
+                one_in(config.count),
+            ),
             launcher=Launcher(config.workers),
             max_bad_fraction=corpus.max_bad_fraction,
         )

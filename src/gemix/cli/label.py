@@ -6,7 +6,19 @@ from typing import Annotated
 import typer
 
 from gemix.cli.command import command
-from gemix.cli.options import Config, Counter, DateKey, IdKey, Inputs, MaxBad, SourceKey, TextKey, Workers, flags
+from gemix.cli.options import (
+    Config,
+    Count,
+    DateKey,
+    IdKey,
+    Inputs,
+    MaxBad,
+    SourceKey,
+    TextKey,
+    TokenizerName,
+    Workers,
+    flags,
+)
 from gemix.cli.paths import PATH_OR_URL
 from gemix.run.settings import resolve
 from gemix.runtime.errors import GemixError
@@ -36,7 +48,8 @@ def label(
     source_key: SourceKey = None,
     date_key: DateKey = None,
     max_bad_fraction: MaxBad = None,
-    token_counter: Counter = None,
+    tokenizer: TokenizerName = None,
+    count: Count = None,
     workers: Workers = None,
     rank: Annotated[
         str | None,
@@ -67,6 +80,7 @@ def label(
     from gemix.chain.label import write_table
     from gemix.corpus.shards import refuse_overlap, resolve_shards
     from gemix.labels import Launcher, Reading, find_rank, in_a_world, label_corpus
+    from gemix.labels.reading import one_in
     from gemix.labels.stats import remarks
     from gemix.labels.totals import describe_damage
     from gemix.report.terminal import print_domains, rows_of_table
@@ -86,7 +100,14 @@ def label(
         shards,
         student,
         out,
-        Reading(settings.text_key, settings.id_key, settings.source_key, settings.date_key, settings.token_counter),
+        Reading(
+            settings.text_key,
+            settings.id_key,
+            settings.source_key,
+            settings.date_key,
+            settings.tokenizer,
+            one_in(settings.count),
+        ),
         launcher=Launcher(settings.workers, own, ray, collect),
         max_bad_fraction=settings.max_bad_fraction,
     )

@@ -24,9 +24,8 @@ def prepare(
     inputs: LabelledInputs = None,
     tokenizer: Annotated[
         Path | None,
-        typer.Option("--tokenizer", help="a tokenizer.json", show_default="a byte-level BPE trained on a sample"),
+        typer.Option("--tokenizer", help="the tokenizer.json that counted the labels", show_default="that of the run"),
     ] = None,
-    vocabulary: Annotated[int, typer.Option("--vocabulary", min=257, help="tokens of the trained tokenizer")] = 8192,
     end: Annotated[
         str | None,
         typer.Option("--end", help="end-of-text token of the tokenizer.json", show_default="<|endoftext|> or the like"),
@@ -62,7 +61,7 @@ def prepare(
     given = inputs or inputs_of_run(labels.parent)
     shards = resolve_shards(given)
     refuse_overlap(shards, given, out)
-    settings = PrepareSettings(tokenizer, vocabulary, end, held_out, valid_tokens, seed)
+    settings = PrepareSettings(tokenizer, end, held_out, valid_tokens, seed)
     data = prepare_data(shards, labels, out, settings, _targets(valid or []))
     _print(data, domains_of(labels)[0].titles or [])
     tokens = sum(part.tokens for part in data.domains)

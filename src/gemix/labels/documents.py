@@ -16,7 +16,7 @@ from gemix.labels.markers import sidecar_path
 from gemix.runtime.errors import GemixError
 from gemix.runtime.fingerprint import file_stat
 
-COLUMNS: Final = ("id", "domain", "probability", "tokens", "reason")
+COLUMNS: Final = ("id", "domain", "probability", "bytes", "tokens", "reason")
 
 
 class LabelRows:

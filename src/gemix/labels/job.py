@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final
 
 import msgspec
 import pyarrow as pa
@@ -12,15 +11,13 @@ import pyarrow as pa
 from gemix.corpus.shards import Shard
 from gemix.labels.markers import Marker, trusted_marker
 from gemix.labels.parts import Content, Part, hash_content, join, known_content
-from gemix.labels.reading import Reading
+from gemix.labels.reading import COMPRESSION, Reading
 from gemix.labels.shard import label_shard
 from gemix.runtime.compiled import can_compile
 from gemix.runtime.errors import GemixError
 from gemix.runtime.fingerprint import FileFingerprint
 from gemix.student.base import Student, student_fingerprint
 from gemix.student.load import load_student
-
-_COMPRESSION: Final = 3  # about so many bytes of text are a byte of a compressed file
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +75,6 @@ class Job:
 
         texts = pa.array(["-"], pa.large_string())
         load_student(self.student_folder).predict(texts)  # not `self.student`, which would go to every process
-        self.reading.token_counter.count(texts)
         if json_lines:
             plain_reader("text", "id")([b"{}"])
 
@@ -121,7 +117,7 @@ class Job:
             self.out,
             model=self.model,
             # The position in a compressed file is not known.
-            advance=advance if plain else lambda size: advance(size // _COMPRESSION),
+            advance=advance if plain else lambda size: advance(size // COMPRESSION),
             part=part,
             reading=self.reading,
         )

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from gemix.corpus.shards import Shard
 from gemix.labels.markers import Marker, marker_path, read_marker, sidecar_path
@@ -25,6 +27,7 @@ _THREADS: Final = 16  # at checking files, most of which is waiting for a disk o
 class LabelledCorpus:
     """Shards with their markers, and the documents and tokens of every domain, by its number.
 
+    `rates` are the tokens a byte of the domains where only a sample of the documents was counted, else None.
     `names` are for people; `identity` is the fingerprint of what gave the domains their numbers, if it is known.
     """
 
@@ -35,6 +38,7 @@ class LabelledCorpus:
     documents: list[int]
     tokens: list[int]
     identity: str | None = None
+    rates: list[float] | None = None
 
     @property
     def keys(self) -> list[str]:
@@ -48,7 +52,7 @@ class LabelledCorpus:
 
     @property
     def settings(self) -> dict[str, str]:
-        """What the labels were made with: text_key, id_key, counter."""
+        """What the labels were made with: text_key, id_key, tokenizer."""
         return next(iter(self.markers.values())).settings
 
     @property
@@ -84,7 +88,9 @@ def open_labels(shards: Sequence[Shard], folder: Path) -> LabelledCorpus:
     table, source = domains_of(folder)
     if len(table.keys) != len(totals.documents):
         raise GemixError(f"{source} has {len(table.keys)} domains, the labels in {folder} {len(totals.documents)}")
-    return LabelledCorpus(folder, list(shards), markers, table.names, totals.documents, totals.tokens, table.identity)
+    return LabelledCorpus(
+        folder, list(shards), markers, table.names, totals.documents, totals.tokens, table.identity, totals.rates
+    )
 
 
 def read_sidecar(folder: Path, shard: Shard, columns: list[str]) -> Iterator[pa.RecordBatch]:
@@ -100,6 +106,21 @@ def read_sidecar(folder: Path, shard: Shard, columns: list[str]) -> Iterator[pa.
             yield from file.iter_batches(columns=columns, use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise GemixError(f"cannot read {path}: {error}") from error
+
+
+def tokens_of(table: pa.Table | pa.RecordBatch, rates: Sequence[float] | None) -> NDArray[np.int64]:
+    """Return the tokens of documents, (n,): as counted, else bytes x their domain's tokens a byte; 0 without a label.
+
+    Args:
+        table: the columns domain, bytes and tokens of a sidecar.
+        rates: of `LabelledCorpus`.
+
+    """
+    tokens = table["tokens"].fill_null(-1).to_numpy()
+    if rates is None:
+        return np.maximum(tokens, 0)
+    sizes, domains = (table[name].fill_null(0).to_numpy() for name in ("bytes", "domain"))
+    return np.where(tokens >= 0, tokens, np.rint(sizes * np.asarray(rates)[domains]).astype(np.int64))
 
 
 def other_row(shard: Shard, row: int, document: str, sidecar: Path, label: str) -> GemixError:

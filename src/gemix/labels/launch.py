@@ -73,17 +73,19 @@ def label_corpus(
         max_bad_fraction: Share of all rows that may be bad; not checked for one rank.
 
     Raises:
-        GemixError: student or counter cannot be loaded, another run is at work in the folder, shards failed (all the
+        GemixError: student or tokenizer cannot be loaded, another run is at work in the folder, shards failed (all the
             others are labelled by then) or, to collect, have no labels, or too many rows are bad (all shards are
             labelled by then).
 
     """
-    _ = reading.token_counter  # fails here rather than once in each worker
+    given = student_folder
     if launcher.ray is None:  # other machines fetch it for themselves
         student_folder = local_student(student_folder)
     model = student_fingerprint(student_folder)
-    job = Job(student_folder, model, out, reading)
     sizes = {shard: file_stat(shard.path).size for shard in shards}
+    reading = reading.of(given, sizes)
+    _ = reading.counter  # fails here rather than once in each worker
+    job = Job(student_folder, model, out, reading)
     pieces = split(shards, sizes)
     cost: dict[Task, int] = {shard: sizes[shard] for shard in shards if shard not in pieces}
     cost |= {piece: piece.size for of_one in pieces.values() for piece in of_one}

@@ -1,6 +1,8 @@
 """JSON markers beside sidecars: what was labelled with what. A sidecar without its marker does not count."""
 
 from collections.abc import Sequence
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +15,7 @@ from gemix.runtime.atomic import write_text
 from gemix.runtime.errors import GemixError
 from gemix.runtime.fingerprint import FileFingerprint, file_sha256, file_stat
 from gemix.runtime.storage import is_file, read_bytes
+from gemix.tokens.estimate import Counted
 
 # The counts of a marker that have one entry per domain. Probabilities and their squares are summed in millionths.
 PER_DOMAIN = ("documents", "tokens", "bytes", "confidence", "confidence_squares")
@@ -21,11 +24,14 @@ PER_DOMAIN = ("documents", "tokens", "bytes", "confidence", "confidence_squares"
 class Marker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One labelled shard. Lists of counts have one entry per domain; `sha256` is that of the sidecar.
 
+    `tokens` are those of the documents that were counted, whose sums `counted` holds; None: all were. Groups of columns
+    hold tokens in the same way.
+
     `schema` is the version of sidecar and marker together. Of the input only the modification time can differ between
     two runs over equal files: it is what makes the look at an unchanged input cheap.
     """
 
-    schema: Literal[3]
+    schema: Literal[4]
     input: FileFingerprint
     model: str
     settings: dict[str, str]
@@ -37,6 +43,7 @@ class Marker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     confidence: list[int]
     confidence_squares: list[int]
     sha256: str
+    counted: Counted | None = None
     by_source: ColumnCounts | None = None
     by_month: ColumnCounts | None = None
 
@@ -129,10 +136,17 @@ def merge_markers(markers: Sequence[Marker], *, input: FileFingerprint, sha256: 
         rows=sum(marker.rows for marker in markers),
         bad=bad,
         sha256=sha256,
+        counted=sum_counted(markers),
         by_source=merge_columns([marker.by_source for marker in markers]),
         by_month=merge_columns([marker.by_month for marker in markers]),
         **{name: sum_lists([getattr(marker, name) for marker in markers]) for name in PER_DOMAIN},
     )
+
+
+def sum_counted(markers: Sequence[Marker]) -> Counted | None:
+    """Return the sums over the documents that were counted, of markers of one setting; None: all documents were."""
+    found = [marker.counted for marker in markers if marker.counted is not None]
+    return reduce(add, found) if found else None
 
 
 def sum_lists(lists: Sequence[list[int]]) -> list[int]:

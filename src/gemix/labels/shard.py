@@ -58,7 +58,7 @@ def label_shard(
     if not is_remote(shard.path) and Path(os.path.abspath(shard.path)).is_relative_to(os.path.abspath(str(out))):
         raise GemixError(f"{shard.path} lies inside the output folder {out}; choose another output folder")
     name = shard.name if part is None else part.name
-    tally = Tally(shard, len(student.domains), reading.source_key, reading.date_key)
+    tally = Tally(shard, len(student.domains), reading)
     with (
         local_copy(shard.path) if part is None else part_copy(part) as copy,
         atomic_path(sidecar_path(out, name)) as tmp,
@@ -76,15 +76,16 @@ def label_shard(
             for batch in batches:
                 texts = batch.good_texts
                 labels, probabilities = _predict(student, texts)
-                tokens = reading.token_counter.count(texts)
-                sidecar.append(_record_batch(batch, labels, probabilities, tokens))
-                tally.add(batch, labels, probabilities, tokens)
+                tokens = _count(batch, texts, shard.name, reading)
+                sizes = pc.binary_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
+                sidecar.append(_record_batch(batch, labels, probabilities, sizes, tokens))
+                tally.add(batch, labels, probabilities, sizes, tokens)
                 if advance is not None:
-                    advance(pc.sum(pc.binary_length(texts)).as_py() or 0)
+                    advance(int(sizes.sum()))
         sha256 = file_sha256(tmp)
         refuse_change(shard, source)
     marker = Marker(
-        schema=3,
+        schema=4,
         input=source,
         model=model,
         settings=reading.settings,
@@ -109,20 +110,32 @@ def _predict(student: Student, texts: pa.Array) -> tuple[np.ndarray, np.ndarray]
     return labels[:, 0], probabilities[:, 0]
 
 
-def _record_batch(batch: Batch, labels: np.ndarray, probabilities: np.ndarray, tokens: np.ndarray) -> pa.RecordBatch:
+def _count(batch: Batch, texts: pa.Array, shard: str, reading: Reading) -> np.ndarray:
+    """Return the tokens of each good row, (n,) int64; -1 where they are not counted."""
+    rows = batch.first_row + np.flatnonzero(batch.texts.is_valid())
+    chosen = np.flatnonzero(reading.chosen(shard, rows))
+    tokens = np.full(len(rows), -1, np.int64)
+    tokens[chosen] = reading.counter.count(texts if len(chosen) == len(rows) else texts.take(pa.array(chosen)))
+    return tokens
+
+
+def _record_batch(
+    batch: Batch, labels: np.ndarray, probabilities: np.ndarray, sizes: np.ndarray, tokens: np.ndarray
+) -> pa.RecordBatch:
     """Return the sidecar's rows; the arrays have one entry per good row."""
     is_bad = batch.reasons.is_valid().to_numpy(zero_copy_only=False)
 
     def column(name: str, values: np.ndarray) -> pa.Array:
         spread = np.zeros(len(batch), values.dtype)
         spread[~is_bad] = values
-        return pa.array(spread, SCHEMA.field(name).type, mask=is_bad)
+        return pa.array(spread, SCHEMA.field(name).type, mask=is_bad | (spread < 0))
 
     return pa.record_batch(
         [
             batch.ids.cast(pa.string()),
             column("domain", labels),
             column("probability", probabilities),
+            column("bytes", sizes),
             column("tokens", tokens),
             batch.reasons,
         ],

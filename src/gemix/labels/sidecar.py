@@ -14,7 +14,8 @@ SCHEMA = pa.schema(
         ("id", pa.string()),
         ("domain", pa.int32()),
         ("probability", pa.float32()),
-        ("tokens", pa.int64()),
+        ("bytes", pa.int64()),
+        ("tokens", pa.int64()),  # null where they were not counted
         ("reason", pa.string()),
     ]
 )

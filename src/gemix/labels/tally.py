@@ -6,7 +6,6 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from gemix.corpus.bad_rows import BadRows
@@ -14,6 +13,8 @@ from gemix.corpus.rows import Batch
 from gemix.corpus.shards import Shard
 from gemix.labels.counts import LIMIT, Cells, ColumnCounts, add_cell, value_hash
 from gemix.labels.months import month_of
+from gemix.labels.reading import Reading
+from gemix.tokens.estimate import Counted
 
 MILLIONTHS: Final = 1_000_000  # probabilities are summed as integers: sums of floats depend on their order
 LONGEST: Final = 200  # characters of a value; what is longer is cut
@@ -23,25 +24,34 @@ _UNREADABLE: Final = object()
 class Tally:
     """Counts by domain, and by domain and column where there is a column to count by."""
 
-    def __init__(
-        self, shard: Shard, n_domains: int, source_key: str | None = None, date_key: str | None = None
-    ) -> None:
+    def __init__(self, shard: Shard, n_domains: int, reading: Reading) -> None:
         self.rows = 0
         self.bad = BadRows()
         self.documents = np.zeros(n_domains, np.int64)
         self.tokens = np.zeros(n_domains, np.int64)
         self.bytes = np.zeros(n_domains, np.int64)
+        self.counted = None if reading.counts_all else Counted.none(n_domains)
         self.confidence = np.zeros(n_domains, np.int64)
         self.confidence_squares = np.zeros(n_domains, np.int64)
-        self.by_source = _ColumnTally(source_key, n_domains, _source) if source_key else None
-        self.by_month = _ColumnTally(date_key, n_domains, _month) if date_key else None
+        self.by_source = _ColumnTally(reading.source_key, n_domains, _source) if reading.source_key else None
+        self.by_month = _ColumnTally(reading.date_key, n_domains, _month) if reading.date_key else None
         self._name = Path(shard.name).parent / shard.path.name  # the same wherever the corpus lies
 
-    def add(self, batch: Batch, labels: NDArray[Any], probabilities: NDArray[Any], tokens: NDArray[Any]) -> None:
-        """Count a batch; the arrays have one entry per good row."""
+    def add(
+        self,
+        batch: Batch,
+        labels: NDArray[Any],
+        probabilities: NDArray[Any],
+        sizes: NDArray[np.int64],
+        tokens: NDArray[np.int64],
+    ) -> None:
+        """Count a batch; the arrays have one entry per good row, -1 for tokens that were not counted."""
         self.rows += len(batch)
         self.bad.add_batch(self._name, batch)
-        sizes = pc.binary_length(batch.good_texts).to_numpy(zero_copy_only=False)
+        if self.counted is not None:
+            for i in np.flatnonzero(tokens >= 0):
+                self.counted.add(int(labels[i]), int(tokens[i]), int(sizes[i]))
+            tokens = np.maximum(tokens, 0)
         exact = probabilities.astype(np.float64)
         for total, values in (
             (self.documents, 1),
@@ -65,6 +75,7 @@ class Tally:
         return {name: getattr(self, name).tolist() for name in names} | {
             "rows": self.rows,
             "bad": self.bad,
+            "counted": self.counted,
             "by_source": self.by_source and self.by_source.finish(),
             "by_month": self.by_month and self.by_month.finish(),
         }

@@ -11,12 +11,13 @@ import numpy as np
 from gemix.corpus.bad_rows import DAMAGE, BadRows
 from gemix.corpus.shards import Shard
 from gemix.labels.counts import ColumnCounts
-from gemix.labels.markers import PER_DOMAIN, Marker, marker_path, merge_columns, read_marker, sum_lists
+from gemix.labels.markers import PER_DOMAIN, Marker, marker_path, merge_columns, read_marker, sum_counted, sum_lists
 from gemix.mix.domain_ids import domain_key
 from gemix.mix.partition import Partition, write_partition
 from gemix.runtime.atomic import keep_text
 from gemix.runtime.errors import GemixError, first_faults
 from gemix.runtime.storage import is_remote, names_below
+from gemix.tokens.estimate import estimate_tokens
 
 _THREADS: Final = 16
 
@@ -27,12 +28,16 @@ class Totals:
 
     `confidence` and `confidence_squares` are sums over documents, in millionths, of the probability of the domain that
     was chosen and of its square. `model` and `settings` are those of all the markers.
+    `tokens` are estimates where only a sample of the documents was counted: then `rates` are the tokens a byte of the
+    domains, by which those of columns go, too. `tokens_low` and `tokens_high` are the ends of 95 % intervals.
     """
 
     shards: int = 0
     rows: int = 0
     documents: list[int] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)
+    tokens_low: list[int] = field(default_factory=list)
+    tokens_high: list[int] = field(default_factory=list)
     bytes: list[int] = field(default_factory=list)
     confidence: list[int] = field(default_factory=list)
     confidence_squares: list[int] = field(default_factory=list)
@@ -41,6 +46,7 @@ class Totals:
     by_month: ColumnCounts | None = None
     model: str = ""
     settings: dict[str, str] = field(default_factory=dict)
+    rates: list[float] | None = None
 
 
 def sum_markers(markers: Mapping[str, Marker]) -> Totals:
@@ -59,6 +65,16 @@ def sum_markers(markers: Mapping[str, Marker]) -> Totals:
                 f"the labels of {first_name} and {name} were made with different students or settings; label them again"
             )
     every = list(markers.values())
+    sums = {name: sum_lists([getattr(marker, name) for marker in every]) for name in PER_DOMAIN}
+    columns = [merge_columns([getattr(marker, name) for marker in every]) for name in ("by_source", "by_month")]
+    low = high = sums["tokens"]
+    rates, counted = None, sum_counted(every)
+    if counted is not None:
+        found = estimate_tokens(sums["documents"], sums["bytes"], counted)
+        sums["tokens"], low, high, rates = found.tokens, found.low, found.high, found.rates.tolist()
+        for column in columns:
+            if column is not None:
+                column.estimate(rates)
     bad = BadRows()
     for marker in every:
         bad.merge(marker.bad)
@@ -66,11 +82,14 @@ def sum_markers(markers: Mapping[str, Marker]) -> Totals:
         shards=len(every),
         rows=sum(marker.rows for marker in every),
         bad=bad,
-        by_source=merge_columns([marker.by_source for marker in every]),
-        by_month=merge_columns([marker.by_month for marker in every]),
+        tokens_low=low,
+        tokens_high=high,
+        rates=rates,
+        by_source=columns[0],
+        by_month=columns[1],
         model=first.model,
         settings=first.settings,
-        **{name: sum_lists([getattr(marker, name) for marker in every]) for name in PER_DOMAIN},
+        **sums,
     )
 
 
@@ -159,8 +178,10 @@ def domain_table(totals: Totals, names: Sequence[str], identity: str | None = No
         np.ones(k),
         list(names),
         np.array(totals.bytes, np.int64) if totals.bytes else None,
-        totals.settings.get("counter"),
+        totals.settings.get("tokenizer"),
         identity,
+        tokens_low=np.array(totals.tokens_low or totals.tokens, np.int64),
+        tokens_high=np.array(totals.tokens_high or totals.tokens, np.int64),
     )
 
 

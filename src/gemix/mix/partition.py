@@ -17,7 +17,7 @@ from gemix.mix.box import Box, Floats, epoch_box, make_box
 from gemix.mix.domain_ids import domain_key, domain_number
 
 FILE_NAME: Final = "domains.csv"
-# Columns with one value in all rows: what counted the tokens, and what gave the domains their numbers.
+# Columns with one value in all rows: the fingerprint of the tokenizer, and what gave the domains their numbers.
 COUNTER: Final = "tokenizer"
 IDENTITY: Final = "partition"
 EXCLUDED: Final = "excluded"  # yes, or empty
@@ -34,10 +34,12 @@ class Partition:
         floor, cap: (K,) float64, bounds on the weights that the table states.
         titles: K names for people; None where the keys are names.
         bytes: (K,) int64 of UTF-8 text, or None where they were not counted.
-        counter: what counted the tokens; None where the table does not say.
+        counter: fingerprint of the tokenizer; None where the table does not say.
         identity: fingerprint of what gave the domains their numbers, so that those of two partitions are not taken
             for each other; None where the keys are names.
         excluded: (K,) bool, the domains that no mixture may use; None: all may be used.
+        tokens_low, tokens_high: (K,) int64, the 95 % interval of tokens that were estimated; None where the table has
+            none, and equal to tokens where all were counted.
 
     """
 
@@ -51,6 +53,8 @@ class Partition:
     counter: str | None = None
     identity: str | None = None
     excluded: NDArray[np.bool_] | None = None
+    tokens_low: NDArray[np.int64] | None = None
+    tokens_high: NDArray[np.int64] | None = None
 
     @property
     def names(self) -> list[str]:
@@ -96,9 +100,9 @@ class Partition:
 def read_partition(path: Path) -> Partition:
     """Read a table of domains: CSV with the columns domain and tokens.
 
-    There may be name, documents, bytes, tokenizer, partition, excluded, cap and floor beside them. Where `domain` holds
-    whole numbers they are the domains of a run, and `name` is what people call them; else `domain`, or a `name` alone,
-    is the key.
+    There may be name, documents, bytes, tokens_low, tokens_high, tokenizer, partition, excluded, cap and floor, too.
+    Where `domain` holds whole numbers they are the domains of a run, and `name` is what people call them; else
+    `domain`, or a `name` alone, is the key.
 
     Raises:
         ValueError: a missing column, a duplicate, or a bad number; the message names the file and the row.
@@ -125,7 +129,7 @@ def read_partition(path: Path) -> Partition:
         raise ValueError(f"{path}: the domains have no tokens")
     counts = {
         column: np.array([_count(path, line, row[column], column) for line, row in rows], np.int64)
-        for column in ("documents", "bytes")
+        for column in ("documents", "bytes", "tokens_low", "tokens_high")
         if column in columns
     }
     bounds = {
@@ -144,6 +148,8 @@ def read_partition(path: Path) -> Partition:
         _common(path, rows, COUNTER),
         _common(path, rows, IDENTITY),
         _flags(path, rows) if EXCLUDED in columns else None,
+        counts.get("tokens_low"),
+        counts.get("tokens_high"),
     )
 
 
@@ -153,7 +159,8 @@ def write_partition(partition: Partition) -> str:
     columns: dict[str, Sequence[Any]] = {"domain": partition.keys if None in numbers else numbers}
     if partition.titles is not None:
         columns["name"] = partition.titles
-    for name, counts in (("documents", partition.documents), ("bytes", partition.bytes), ("tokens", partition.tokens)):
+    for name in ("documents", "bytes", "tokens", "tokens_low", "tokens_high"):
+        counts = getattr(partition, name)
         if counts is not None:
             columns[name] = counts.tolist()
     for name, value in ((COUNTER, partition.counter), (IDENTITY, partition.identity)):

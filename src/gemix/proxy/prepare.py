@@ -8,7 +8,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,9 +16,10 @@ import msgspec
 
 from gemix.corpus.shards import Shard, refuse_overlap
 from gemix.labels.labelled import LabelledCorpus, open_labels
+from gemix.labels.reading import beside
 from gemix.proxy.dataset import Contract, Part, ProxyData, part_path, read_data
 from gemix.proxy.streams import TrainStreams, ValidSet
-from gemix.proxy.tokenise_corpus import Coder, corpus_tokenizer, read_corpus, read_target
+from gemix.proxy.tokenise_corpus import Coder, read_corpus, read_target
 from gemix.proxy.tokenised import fingerprint
 from gemix.runtime.atomic import remove_leftovers, write_text
 from gemix.runtime.errors import GemixError, first_faults
@@ -27,10 +28,11 @@ from gemix.runtime.lock import folder_lock
 from gemix.runtime.records import read_record
 from gemix.runtime.storage import is_remote
 from gemix.runtime.version import __version__
-from gemix.tokens.tokenizer import VOCABULARY, end_of_text, load_tokenizer, vocabulary_size
+from gemix.tokens.counter import TokenCounter
+from gemix.tokens.tokenizer import end_of_text, load_tokenizer, vocabulary_size
 
 _WORK = ".work"
-_SCHEMA: Final = 2  # raised whenever equal input would give other bytes
+_SCHEMA: Final = 3  # raised whenever equal input would give other bytes
 _PLACES = ("train", "valid", "tokenizer.json")
 
 
@@ -39,8 +41,7 @@ class PrepareSettings:
     """What decides the data beside the labelled corpus.
 
     Attributes:
-        tokenizer: a tokenizer.json; None trains one on a sample of the corpus.
-        vocabulary: number of tokens of a trained one.
+        tokenizer: the tokenizer.json that counted the labels' tokens; None: the one in the folder of the run.
         end: the end-of-text token of the file; None: the usual one that it has.
         held_out: share of the documents, by a hash of the id, that nothing is trained on.
         valid_tokens: of a validation set, at most, but for one document.
@@ -49,7 +50,6 @@ class PrepareSettings:
     """
 
     tokenizer: Path | None = None
-    vocabulary: int = VOCABULARY
     end: str | None = None
     held_out: float = 0.05
     valid_tokens: int = 100_000
@@ -87,6 +87,7 @@ def prepare_data(
     refuse_overlap([*shards, *(shard for files in targets.values() for shard in files)], [labels], out)
     corpus = open_labels(shards, labels)
     _check_names(corpus, targets)
+    settings = replace(settings, tokenizer=_tokenizer(corpus, settings.tokenizer))
     key = _key(corpus, settings, targets)
     with folder_lock(out):
         remove_leftovers(out)
@@ -101,10 +102,7 @@ def _make(
     """Make all parts in the work folder, check them, move them to their places."""
     work = out / _WORK
     _clear(out)
-    if settings.tokenizer is None:
-        tokenizer = corpus_tokenizer(corpus, settings.vocabulary, settings.held_out, settings.seed)
-    else:
-        tokenizer = load_tokenizer(settings.tokenizer, settings.end)
+    tokenizer = load_tokenizer(_tokenizer(corpus, settings.tokenizer), settings.end)
     end, vocabulary = end_of_text(tokenizer, settings.end), vocabulary_size(tokenizer)
     write_text(work / "tokenizer.json", tokenizer.to_str(pretty=True))
     coder = Coder(tokenizer, end, settings.seed)
@@ -127,6 +125,7 @@ def _make(
             "key": key,
             "gemix": __version__,
             "partition": corpus.identity,
+            "tokenizer": corpus.settings["tokenizer"],
             "settings": _jsonable(settings),
             "rows": corpus.rows,
             "rows_without_label": unlabelled,
@@ -140,6 +139,22 @@ def _make(
         raise GemixError(f"cannot write {error.filename2 or error.filename}: {error.strerror}") from error
     write_text(out / "data.json", contract.to_json())
     shutil.rmtree(work, ignore_errors=True)
+
+
+def _tokenizer(corpus: LabelledCorpus, given: Path | None) -> Path:
+    """Return the tokenizer.json that counted the tokens of the labels.
+
+    Raises:
+        GemixError: it is not there, or another is given.
+
+    """
+    path = given or beside(corpus.folder)
+    if TokenCounter(path).fingerprint != corpus.settings["tokenizer"]:
+        raise GemixError(
+            f"the tokens of {corpus.folder} were counted by another tokenizer than {path}: count them again by it "
+            f"(`gemix run --out RUN --tokenizer {path}`, or `gemix label ... --tokenizer {path}`), or give theirs"
+        )
+    return path
 
 
 def _check(domains: list[Part], valid: list[Part], settings: PrepareSettings) -> None:

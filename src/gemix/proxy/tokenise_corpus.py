@@ -18,9 +18,8 @@ from gemix.proxy.streams import TrainStreams, ValidSet
 from gemix.proxy.tokenised import below, encode, id_hashes, in_pieces
 from gemix.runtime.errors import GemixError
 from gemix.runtime.progress import progress
-from gemix.tokens.tokenizer import train_tokenizer, vocabulary_size
+from gemix.tokens.tokenizer import vocabulary_size
 
-_SAMPLE = 1 << 25  # bytes of text that the tokenizer is trained on, about
 _MAX_BAD = 0.01  # share of the rows of a further validation set, as for labelling
 
 
@@ -131,26 +130,3 @@ def read_target(name: str, files: Sequence[Shard], keys: Mapping[str, str], code
             f"--valid {name}: {bad.total:,} of {rows:,} rows are bad:\n{bad.describe()}\nRepair or remove them"
         )
     return bad.total
-
-
-def corpus_tokenizer(corpus: LabelledCorpus, vocabulary: int, held_out: float, seed: int) -> Tokenizer:
-    """Return a tokenizer of the corpus: trained on the documents with the lowest hashes that are not held out.
-
-    Raises:
-        GemixError: the corpus cannot be read, or has too little text for the vocabulary.
-
-    """
-    total = sum(sum(marker.bytes) for marker in corpus.markers.values())
-    high = held_out + (1 - held_out) * _SAMPLE / max(total, 1)
-
-    def sample() -> Iterator[str]:
-        with progress("read for the tokenizer", corpus.rows) as advance:
-            for batch in labelled_texts(corpus):
-                hashes = id_hashes(batch.ids, seed)
-                chosen = ~below(hashes, held_out)
-                if high < 1:
-                    chosen &= below(hashes, high)
-                yield from (batch.texts[i] for i in np.flatnonzero(chosen))
-                advance(len(batch.ids) + batch.unlabelled)
-
-    return train_tokenizer(sample(), vocabulary)

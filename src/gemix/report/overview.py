@@ -22,7 +22,11 @@ def overview(run: Path) -> dict[str, Any]:
     tiles = [
         _tile("domains", f"{k:,}"),
         _tile("documents", f"{counted.documents.sum():,}", "labelled" if counted.corpus else "of the seed sample"),
-        _tile("tokens", short(int(counted.tokens.sum())), config.token_counter.rpartition("/")[2]),
+        _tile(
+            "tokens",
+            short(int(counted.tokens.sum())),
+            f"by {plain(config.tokenizer, 80)}" if config.tokenizer else "by the run's tokenizer",
+        ),
         _tile("read by the teacher", f"{domains.documents:,}", "documents"),
         _tile("smallest domain", f"{relative.min():.2f}", f"of uniform, by {config.balance_by}"),
         _tile("largest domain", f"{relative.max():.2f}", f"of uniform, by {config.balance_by}"),

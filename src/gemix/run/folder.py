@@ -34,6 +34,11 @@ class RunFolder:
         return self.root / "seed.parquet"
 
     @property
+    def tokenizer(self) -> Path:
+        """What counts all tokens of the run."""
+        return self.root / "tokenizer.json"
+
+    @property
     def embeddings(self) -> Path:
         """Folder of seed.npy."""
         return self.root / "embeddings"

@@ -73,7 +73,7 @@ class Ledger:
             if schema == 2:
                 raise GemixError(
                     f"{folder} was made by gemix 0.1, whose domains went by their names: make it anew by `gemix run "
-                    f"--config {folder / 'config.yaml'} --out NEW`; its student and its labels stay usable as they are"
+                    f"--config {folder / 'config.yaml'} --out NEW`; its student stays usable as it is"
                 )
             if schema != _SCHEMA:
                 raise ValueError(f"schema {schema}, this gemix writes {_SCHEMA}")

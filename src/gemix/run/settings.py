@@ -9,17 +9,18 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gemix.runtime.errors import GemixError
+from gemix.tokens.counter import tokenizer_file
 
 # Which settings each stage is run with. They are stored when it has succeeded, and later runs go on from there.
 STAGES: Final[dict[str, tuple[str, ...]]] = {
     "embed": (
-        "inputs", "text_key", "id_key", "max_bad_fraction", "token_counter", "seed", "sample", "sample_bytes", "window",
+        "inputs", "text_key", "id_key", "max_bad_fraction", "tokenizer", "seed", "sample", "sample_bytes", "window",
         "embedder", "centre",
     ),
     "fit": ("seed", "clusters", "balance", "balance_by", "target", "temper", "solver", "tol", "n_init"),
     "name": ("seed", "representatives", "representatives_by", "llm_base_url", "llm_model"),
     "distill": ("seed", "student_kind", "student_sample"),
-    "label": ("source_key", "date_key"),
+    "label": ("source_key", "date_key", "count"),
 }  # fmt: skip
 
 
@@ -38,7 +39,14 @@ class RunConfig(BaseModel):
     source_key: str | None = Field(None, description="column to count by, beside the domain, while labelling")
     date_key: str | None = Field(None, description="column of the date, to count by month while labelling")
     max_bad_fraction: float = Field(0.01, ge=0, le=1, description="share of unusable rows above which to stop")
-    token_counter: str = Field("whitespace", description='"whitespace" or the path of a tokenizers JSON file')
+    tokenizer: str | None = Field(
+        None,
+        description="counts tokens: a tokenizer.json or a name on Hugging Face; else one is trained on the sample",
+    )
+    count: Literal["sample", "all"] = Field(
+        "sample",
+        description="documents whose tokens are counted: all, or a sample (but all of a corpus below 100 MB)",
+    )
     seed: int = Field(0, ge=0, lt=2**32, description="seed of the sample and of every random step")
     sample: int | None = Field(
         None, ge=1, description="documents that the teacher reads, chosen by a hash of their ids (default 20,000)"
@@ -189,8 +197,8 @@ def settings_of(config: RunConfig, stage: str) -> dict[str, Any]:
     kind, mark, path = config.embedder.partition("precomputed:")
     if "embedder" in values and mark:
         values["embedder"] = f"{kind}{mark}{anywhere(path)}"
-    if "token_counter" in values and config.token_counter != "whitespace":
-        values["token_counter"] = anywhere(config.token_counter)
+    if config.tokenizer is not None and "tokenizer" in values and tokenizer_file(config.tokenizer) is not None:
+        values["tokenizer"] = anywhere(config.tokenizer)
     return values
 
 
@@ -226,4 +234,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(content, dict):
         raise GemixError(f"{path} must hold key: value pairs, not a {type(content).__name__}")
-    return {str(key).replace("-", "_"): value for key, value in content.items()}
+    return _of_today({str(key).replace("-", "_"): value for key, value in content.items()}, path)
+
+
+def _of_today(settings: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return settings that may be those of gemix 0.1, whose unit was the word where no tokenizer was named."""
+    if settings.get("sample_tokens") is not None:
+        raise GemixError(f"{path}: sample-tokens is no setting any more: give sample-bytes, the bytes of the sample")
+    counter = settings.pop("token_counter", None)
+    if counter not in (None, "whitespace"):
+        settings.setdefault("tokenizer", counter)
+    return settings

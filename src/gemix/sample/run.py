@@ -21,11 +21,11 @@ from gemix.sample.files import FORMATS, FileMarker, file_path, read_file_marker,
 from gemix.sample.gather import Gather, OutputFile
 from gemix.sample.report import Report, make_report
 from gemix.sample.scatter import Scatter, spill_path
-from gemix.sample.select import Selection, select_documents
+from gemix.sample.select import Selection, domain_tokens, select_documents
 
 REPORT = "sample.json"
 _WORK = ".work"
-_SCHEMA: Final = 2  # raised whenever equal input would give other bytes
+_SCHEMA: Final = 3  # raised whenever equal input would give other bytes
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def sample_corpus(
         mixture.refuse_other(corpus.identity)
     except ValueError as error:
         raise GemixError(f"{labels}: {error}") from error
-    budgets = token_budgets(mixture, corpus.names, corpus.tokens, settings.tokens, settings.max_epochs)
+    budgets = token_budgets(mixture, corpus.names, domain_tokens(corpus, workers), settings.tokens, settings.max_epochs)
     key = _key(mixture, corpus, settings)
     with folder_lock(out):
         remove_leftovers(out)
@@ -138,6 +138,7 @@ def _write(
     documents = sum(corpus.markers[shard.name].rows for shard in corpus.shards)
     scatter = Scatter(
         corpus.folder,
+        corpus.rates,
         out / _WORK,
         key,
         {budget.domain: budget for budget in budgets},

@@ -11,6 +11,7 @@ import msgspec
 from gemix.corpus.rows import Batch
 from gemix.corpus.shards import Shard
 from gemix.labels.documents import labelled_batches
+from gemix.labels.labelled import tokens_of
 from gemix.labels.spill import SpillWriter, is_spill
 from gemix.runtime.atomic import atomic_path
 from gemix.runtime.errors import GemixError
@@ -33,6 +34,7 @@ class Scatter:
     """Makes the scratch file of one shard; picklable."""
 
     labels: Path
+    rates: list[float] | None
     work: Path
     key: str
     budgets: dict[int, Budget]
@@ -52,18 +54,16 @@ class Scatter:
         with atomic_path(spill_path(self.work, shard)) as tmp:
             writer = SpillWriter(tmp, self.key, self.files)
             chosen = set(self.selection.rows.get(shard.name, ()))
-            columns = ("id", "domain", "tokens")
+            columns = ("id", "domain", "bytes", "tokens")
             for batch, table in labelled_batches(shard, self.labels, self.text_key, self.id_key, columns, True):
-                domains, tokens = (table[name].to_pylist() for name in columns[1:])
+                domains, tokens = table["domain"].to_pylist(), tokens_of(table, self.rates).tolist()
                 for row, domain, count in zip(_rows(batch), domains, tokens, strict=True):
                     self._take(writer, shard, row, domain, count, row.row - 1 in chosen)
                 advance(len(batch))
             writer.close()
         return b""
 
-    def _take(
-        self, writer: SpillWriter, shard: Shard, row: Row, domain: int | None, tokens: int | None, chosen: bool
-    ) -> None:
+    def _take(self, writer: SpillWriter, shard: Shard, row: Row, domain: int | None, tokens: int, chosen: bool) -> None:
         budget = self.budgets.get(-1 if domain is None else domain)
         if budget is None:
             return
@@ -71,11 +71,11 @@ class Scatter:
         copies = budget.full + (chosen or (bar > 0 and self._choose(row.id) < bar))
         if not copies:
             return
-        document = self._encode(shard, row, budget)
+        document, size = self._encode(shard, row, budget), len((row.text or "").encode())
         for copy in range(copies):
             place = position(self._place(document, copy), copy, budget.full, budget.epochs)
             file = min(int(place * self.files), self.files - 1)
-            writer.add(file, (place, budget.domain, tokens or 0, len((row.text or "").encode()), document))
+            writer.add(file, (place, budget.domain, tokens, size, document))
 
     def _encode(self, shard: Shard, row: Row, budget: Budget) -> bytes:
         for name in (self.domain_key, f"{self.domain_key}_name"):

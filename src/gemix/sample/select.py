@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemix.corpus.shards import Shard
-from gemix.labels.labelled import LabelledCorpus, read_sidecar
+from gemix.labels.labelled import LabelledCorpus, read_sidecar, tokens_of
 from gemix.runtime.errors import GemixError
 from gemix.runtime.map import Done, Launcher, map_all
 from gemix.sample.budget import Budget
@@ -84,6 +84,44 @@ def select_documents(corpus: LabelledCorpus, budgets: Sequence[Budget], seed: in
     return selection
 
 
+def domain_tokens(corpus: LabelledCorpus, workers: int) -> list[int]:
+    """Return the tokens of every domain as the sum of those of its documents, some of which may be estimates.
+
+    Raises:
+        GemixError: a sidecar cannot be read.
+
+    """
+    if corpus.rates is None:
+        return corpus.tokens
+    sums = np.zeros(len(corpus.names), np.int64)
+
+    def add(shard: Shard, done: Done) -> None:
+        np.add(sums, np.frombuffer(done.marker, np.int64), out=sums)
+
+    _map(partial(_sums, _Labels.of(corpus), len(sums)), corpus, workers, add, "sample: tokens")
+    return sums.tolist()
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """Where sidecars lie, and the tokens a byte of the domains where not all documents were counted; picklable."""
+
+    folder: Path
+    rates: list[float] | None
+
+    @classmethod
+    def of(cls, corpus: LabelledCorpus) -> "_Labels":
+        return cls(corpus.folder, corpus.rates)
+
+
+def _sums(labels: _Labels, k: int, shard: Shard, advance: Callable[[int], None]) -> bytes:
+    sums = np.zeros(k, np.int64)
+    for batch in read_sidecar(labels.folder, shard, ["domain", "bytes", "tokens"]):
+        np.add.at(sums, batch["domain"].fill_null(0).to_numpy(), tokens_of(batch, labels.rates))
+        advance(batch.num_rows)
+    return sums.tobytes()
+
+
 @dataclass
 class _Range:
     """The hashes from `low` on among which a domain's budget ends.
@@ -141,17 +179,17 @@ def _histograms(corpus: LabelledCorpus, lows: dict[int, int], level: int, seed: 
     def add(shard: Shard, done: Done) -> None:
         np.add(total, np.frombuffer(done.marker, np.int64).reshape(total.shape), out=total)
 
-    _map(partial(_histogram, corpus.folder, lows, level, seed), corpus, workers, add, "sample: count")
+    _map(partial(_histogram, _Labels.of(corpus), lows, level, seed), corpus, workers, add, "sample: count")
     return total
 
 
 def _histogram(
-    folder: Path, lows: dict[int, int], level: int, seed: int, shard: Shard, advance: Callable[[int], None]
+    labels: _Labels, lows: dict[int, int], level: int, seed: int, shard: Shard, advance: Callable[[int], None]
 ) -> bytes:
     counts = np.zeros((2, len(lows), _RANGES), np.int64)
     shift = np.uint64(64 - _RANGE_BITS * (level + 1))
     index = {k: i for i, k in enumerate(lows)}
-    for part in _scan(folder, shard, set(lows), seed, advance):
+    for part in _scan(labels, shard, set(lows), seed, advance):
         for k in np.unique(part.domains).tolist():
             mine = part.domains == k
             inside = mine & (part.hashes >= np.uint64(lows[k]))
@@ -184,16 +222,16 @@ def _candidates(
                     "label the corpus with an --id-key that tells documents apart"
                 )
 
-    _map(partial(_collect, corpus.folder, bounds, seed), corpus, workers, keep, "sample: choose")
+    _map(partial(_collect, _Labels.of(corpus), bounds, seed), corpus, workers, keep, "sample: choose")
     return found
 
 
 def _collect(
-    folder: Path, bounds: dict[int, tuple[int, int]], seed: int, shard: Shard, advance: Callable[[int], None]
+    labels: _Labels, bounds: dict[int, tuple[int, int]], seed: int, shard: Shard, advance: Callable[[int], None]
 ) -> bytes:
     """Return domain, hash, tokens and row of the documents within the bounds of their domain, each a uint64."""
     kept: list[bytes] = []
-    for part in _scan(folder, shard, set(bounds), seed, advance):
+    for part in _scan(labels, shard, set(bounds), seed, advance):
         low = np.array([bounds[k][0] for k in part.domains.tolist()], np.uint64)
         last = np.array([bounds[k][1] for k in part.domains.tolist()], np.uint64)
         inside = (part.hashes >= low) & (part.hashes <= last)
@@ -212,16 +250,17 @@ class _Part:
     rows: NDArray[np.int64] = field(repr=False)
 
 
-def _scan(folder: Path, shard: Shard, domains: set[int], seed: int, advance: Callable[[int], None]) -> Iterator[_Part]:
+def _scan(
+    labels: _Labels, shard: Shard, domains: set[int], seed: int, advance: Callable[[int], None]
+) -> Iterator[_Part]:
     compute = selection_hash(seed)
     wanted = np.array(sorted(domains), np.int32)
     start = 0
-    for batch in read_sidecar(folder, shard, ["id", "domain", "tokens"]):
-        labels = batch["domain"].fill_null(-1).to_numpy()
-        rows = np.flatnonzero(np.isin(labels, wanted))
+    for batch in read_sidecar(labels.folder, shard, ["id", "domain", "bytes", "tokens"]):
+        found = batch["domain"].fill_null(-1).to_numpy()
+        rows = np.flatnonzero(np.isin(found, wanted))
         ids = batch["id"].take(rows).to_pylist()
         hashes = np.fromiter(map(compute, ids), np.uint64, len(ids))
-        tokens = batch["tokens"].fill_null(0).to_numpy()
-        yield _Part(labels[rows], hashes, tokens[rows], rows + start)
+        yield _Part(found[rows], hashes, tokens_of(batch, labels.rates)[rows], rows + start)
         start += batch.num_rows
         advance(batch.num_rows)

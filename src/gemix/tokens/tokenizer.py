@@ -1,26 +1,31 @@
-"""The tokenizer of proxies: byte-level BPE trained on the corpus, or any tokenizer.json of the user's."""
+"""The tokenizer: byte-level BPE trained on texts, or any tokenizer.json of the user's."""
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from gemix.runtime.errors import GemixError
+from gemix.tokens.pieces import pieces
 
 END = "<|endoftext|>"
 VOCABULARY = 8192
 _SMALLEST = 257  # the bytes and the end-of-text token
+# The words of GPT-2's tokenizer, none of them longer than 64 characters: a longer one would take minutes and gigabytes.
+_WORDS: Final = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}{1,64}| ?\p{N}{1,64}| ?[^\s\p{L}\p{N}]{1,64}|\s{1,64}(?!\S)|\s{1,64}"
 # What well-known tokenizers call the token behind a document.
 _ENDS = (END, "<|end_of_text|>", "<|eos|>", "<eos>", "</s>", "[SEP]")
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int = VOCABULARY) -> Tokenizer:
-    """Return a byte-level BPE of exactly `vocabulary` tokens, the 256 bytes and an end-of-text token among them.
+    """Return a byte-level BPE of at most `vocabulary` tokens, the 256 bytes and an end-of-text token among them.
 
-    Every text has tokens: there is no unknown one. The same texts in the same order give the same tokenizer.
+    It has fewer where the texts have fewer pairs of tokens that occur twice. Every text has tokens: there is no unknown
+    one. The same texts in the same order give the same tokenizer.
 
     Raises:
-        GemixError: fewer than 257 tokens are asked for, or the texts have too few pairs for as many.
+        GemixError: fewer than 257 tokens are asked for.
 
     """
     if vocabulary < _SMALLEST:
@@ -28,20 +33,21 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int = VOCABULARY) -> Token
             f"a vocabulary has at least {_SMALLEST} tokens (the bytes and the end of a text): {vocabulary}"
         )
     tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_WORDS), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary,
+        min_frequency=2,
         special_tokens=[END],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(texts, trainer)
-    found = tokenizer.get_vocab_size()
-    if found < vocabulary:
-        raise GemixError(
-            f"the texts give a vocabulary of {found:,} tokens, not {vocabulary:,}: ask for fewer, or give more text"
-        )
+    tokenizer.train_from_iterator((piece for text in texts for piece in pieces(text)), trainer)
     tokenizer.encode_special_tokens = True
     return tokenizer
 

@@ -10,7 +10,7 @@ from label_data import make_rows, save_student
 
 @pytest.fixture(scope="session")
 def student_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_student(tmp_path_factory.mktemp("student"), seed=0)
+    return save_student(tmp_path_factory.mktemp("student") / "student", seed=0)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from gemix.student import load_student
 
 @pytest.fixture(scope="session")
 def student_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_student(tmp_path_factory.mktemp("student"), seed=0)
+    return save_student(tmp_path_factory.mktemp("student") / "student", seed=0)
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@ from gemix.runtime.storage import is_remote, read_bytes
 
 # Beside the files that a user wants; hidden folders are no input.
 NOTES = ".gemix"
-_SCHEMA: Final = 2  # raised whenever equal input would give other bytes
+_SCHEMA: Final = 3  # raised whenever equal input would give other bytes
 Advance = Callable[[int], None]
 
 
@@ -33,6 +33,7 @@ class Labels:
     folder: Path
     marker: Marker
     names: list[str]
+    rates: list[float] | None = None  # of the corpus, see `LabelledCorpus`
 
     @property
     def text_key(self) -> str:
@@ -91,7 +92,7 @@ def convert_labels(corpus: LabelledCorpus, form: Form, out: Path, *, workers: in
     for folder in form.folders:
         refuse_overlap(corpus.shards, [], out / folder)
     made: dict[str, bool] = {}
-    job = _Job(corpus.folder, corpus.markers, corpus.names, form, out)
+    job = _Job(corpus.folder, corpus.markers, corpus.names, corpus.rates, form, out)
     with nullcontext() if is_remote(out) else folder_lock(out / form.folders[0] / NOTES):
         if not is_remote(out):
             for path in {(out / file).parent for shard in corpus.shards for file in form.files(shard)}:
@@ -115,6 +116,7 @@ class _Job:
     labels: Path
     markers: dict[str, Marker]
     names: list[str]
+    rates: list[float] | None
     form: Form
     out: Path
 
@@ -134,17 +136,20 @@ class _Job:
         with ExitStack() as stack:
             # The last one entered is renamed first; the note follows them all.
             paths = [stack.enter_context(atomic_path(self.out / file)) for file in files]
-            self.form.write(Labels(shard, self.labels, self.markers[shard.name], self.names), paths, advance)
+            self.form.write(self._labels(shard), paths, advance)
             if file_stat(shard.path) != before:
                 raise GemixError(f"{shard.path} changed while it was read; label it again when it is complete")
         content = _Note(self._made_from(shard), {file: file_stat(self.out / file) for file in files})
         write_text(self._note(shard), msgspec.json.encode(content).decode() + "\n")
         return b""
 
+    def _labels(self, shard: Shard) -> Labels:
+        return Labels(shard, self.labels, self.markers[shard.name], self.names, self.rates)
+
     def _note(self, shard: Shard) -> Path:
         return self.out / self.form.folders[0] / NOTES / f"{shard.name}.json"
 
     def _made_from(self, shard: Shard) -> str:
         marker = self.markers[shard.name]
-        form = [type(self.form).__name__, vars(self.form), self.names, _SCHEMA]
+        form = [type(self.form).__name__, vars(self.form), self.names, self.rates, _SCHEMA]
         return json.dumps([marker.sha256, marker.input.xxh3, shard.name, form], sort_keys=True)

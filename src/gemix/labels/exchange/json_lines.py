@@ -36,6 +36,7 @@ class JsonLines:
                     "domain": table["domain"].to_pylist(),
                     "name": names_of(table["domain"], labels.names),
                     "probability": numbers(table["probability"]),
+                    "bytes": table["bytes"].to_pylist(),
                     "tokens": table["tokens"].to_pylist(),
                     "reason": table["reason"].to_pylist(),
                 }

@@ -12,6 +12,7 @@ from gemix.corpus.reader import read_batches
 from gemix.corpus.shards import Shard
 from gemix.labels.documents import LabelRows
 from gemix.labels.exchange.convert import Advance, Labels
+from gemix.labels.labelled import tokens_of
 from gemix.runtime.errors import GemixError
 from gemix.runtime.storage import to_path
 from gemix.student.base import Student, student_fingerprint
@@ -22,10 +23,10 @@ from gemix.student.load import load_student
 class WebOrganizer:
     """One number a row: `domains_<name>/<shard>__choice.npy` and `tokens/<shard>.npy`, both int64.
 
-    A row without a label has the choice -1 and 0 tokens. With a student, by its folder, also
-    `domains_<name>__logits/<shard>__logits.npy`, (rows, K) float32: natural logarithms of its probabilities, which
-    softmax gives back; nan without a label. The sidecars hold the first domain only, so the student reads the documents
-    once more for these.
+    A row without a label has the choice -1 and 0 tokens; tokens that were not counted are estimated from the bytes.
+    With a student, by its folder, also `domains_<name>__logits/<shard>__logits.npy`, (rows, K) float32: natural
+    logarithms of its probabilities, which softmax gives back; nan without a label. The sidecars hold the first domain
+    only, so the student reads the documents once more for these.
     """
 
     name: str = "gemix"
@@ -49,7 +50,7 @@ class WebOrganizer:
         for batch in LabelRows(labels.shard, labels.folder).rest():
             end = row + len(batch)
             choice[row:end] = pc.fill_null(batch["domain"], -1).to_numpy()
-            tokens[row:end] = pc.fill_null(batch["tokens"], 0).to_numpy()
+            tokens[row:end] = tokens_of(batch, labels.rates)
             row = end
             advance(0 if self.student else len(batch))
         if row != n:
