@@ -30,7 +30,7 @@ from gemix.runtime.version import __version__
 from gemix.tokens.tokenizer import VOCABULARY, end_of_text, load_tokenizer, vocabulary_size
 
 _WORK = ".work"
-_SCHEMA: Final = 2  # raised whenever equal input would give other bytes
+_SCHEMA: Final = 3  # raised whenever equal input would give other bytes
 _PLACES = ("train", "valid", "tokenizer.json")
 
 
