@@ -118,6 +118,8 @@ def test_shards_that_left_the_input_are_reported_and_not_counted(
     assert fewer.stale == ["sub/c"]
     assert fewer.totals.rows == done.totals.rows - 1200
     assert (out / "sub/c.parquet").exists()
+    assert totals(out) == fewer.totals
+    assert totals(out, shards) == done.totals
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -67,7 +67,7 @@ def label(
     from gemix.chain.label import write_table
     from gemix.corpus.shards import refuse_overlap, resolve_shards
     from gemix.labels import Launcher, Reading, find_rank, in_a_world, label_corpus
-    from gemix.labels.stats import remarks
+    from gemix.labels.stats import describe_left_out, remarks
     from gemix.labels.totals import describe_damage
     from gemix.report.terminal import print_domains, rows_of_table
     from gemix.student.names import read_names
@@ -100,7 +100,7 @@ def label(
     names = read_names(student)
     path = write_table(result.totals, student, out)
     if result.stale:
-        say(f"{len(result.stale):,} files in {out} are no part of this input, the first is {result.stale[0]}")
+        say(describe_left_out(result.stale))
     if result.totals.bad.total:
         say(f"{result.totals.bad.total:,} rows have no label:\n{result.totals.bad.describe()}")
     for remark in remarks(result.totals, student, names):

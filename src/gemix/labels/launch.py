@@ -12,10 +12,11 @@ import msgspec
 
 from gemix.corpus.shards import Shard
 from gemix.labels.job import Job, Join, Task
+from gemix.labels.listed import listed_names, write_listed
 from gemix.labels.markers import Marker, marker_path, read_marker, sidecar_path
 from gemix.labels.parts import FOLDER, Content, Part, Piece, remove_parts, split
 from gemix.labels.reading import Reading
-from gemix.labels.totals import Totals, damaged_files, sidecar_names, sum_markers
+from gemix.labels.totals import Totals, damaged_files, sum_markers
 from gemix.runtime.errors import GemixError, first_faults
 from gemix.runtime.fingerprint import FileFingerprint, file_stat
 from gemix.runtime.lock import folder_lock
@@ -36,7 +37,7 @@ class LabelResult:
     """What `label_corpus` did.
 
     `labelled` and `trusted` are the names of shards labelled now and of those whose labels still stood; `stale` are
-    those with labels in the folder that are no part of the input: they are left alone and not in the totals.
+    those with labels in the folder that are no part of the input: they are left alone, and in no count from now on.
     `damaged` names the files that could be read up to a damage only, as "file:row: reason".
     For one rank all is about its share, with parts of large files under names of their own, and nothing is stale.
     """
@@ -90,6 +91,8 @@ def label_corpus(
     share = launcher.share(cost)
     rank = launcher.rank
     with folder_lock(out, None if rank is None else _describe(job, rank)) as lock:
+        if rank is None:
+            write_listed(out, [shard.name for shard in shards])
         outcomes = _standing(job, list(share))
         tasks = {
             task: size for task, size in share.items() if isinstance(task, Shard) or task.shard.name not in outcomes
@@ -111,8 +114,7 @@ def label_corpus(
                     remove_parts(shard, out)
     result = _conclude(shards, outcomes, launcher.collect)
     result.totals.bad.check(result.totals.rows, max_bad_fraction)
-    known = {shard.name for shard in shards}
-    return replace(result, stale=[name for name in sidecar_names(out) if name not in known])
+    return replace(result, stale=listed_names(out)[2])
 
 
 def _describe(job: Job, rank: Rank) -> str:
