@@ -17,9 +17,9 @@ def lines(rows: list[dict]) -> bytes:
     return b"".join(json.dumps(row).encode() + b"\n" for row in rows)
 
 
-def refusal(folder: Path, *keys: str, **others: str) -> str:
+def refusal(folder: Path, *keys: str) -> str:
     with pytest.raises(GemixError) as caught:
-        check_shards(resolve_shards([folder]), *keys, **({"others": others} if others else {}))
+        check_shards(resolve_shards([folder]), *keys)
     return str(caught.value)
 
 
@@ -83,9 +83,9 @@ def test_a_misspelt_column_is_refused_with_the_nearest(tmp_path, suffix):
         tmp_path, "text", "doc_idd"
     )
     assert "--text-key Text: no document has this column; the nearest is 'text'" in refusal(tmp_path, "Text")
-    message = refusal(tmp_path, **{"--source-key": "sorce"})
+    message = refusal(tmp_path, "text", "id", "sorce")
     assert "--source-key sorce: no document has this column; the nearest is 'source'" in message
-    check_shards(resolve_shards([tmp_path]), "text", "doc_id", {"--source-key": "source", "--date-key": None})
+    check_shards(resolve_shards([tmp_path]), "text", "doc_id", "source")
 
 
 def test_a_column_of_some_files_is_no_misspelt_one(tmp_path):

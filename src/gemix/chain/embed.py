@@ -65,9 +65,8 @@ def _sample(run: Run) -> tuple[pa.Table, list[ShardTotals]]:
         facts = run.ledger.content["stages"]["sample"]["facts"]
         return pq.read_table(run.paths.sample), [ShardTotals(**totals) for totals in facts["shards"]]
     with timed() as seconds:
-        config, label = run.config("embed"), run.config("label")
-        further = {"--source-key": label.source_key, "--date-key": label.date_key}
-        check_shards(run.shards, config.text_key, config.id_key, further)
+        config = run.config("embed")
+        check_shards(run.shards, config.text_key, config.id_key, run.config("label").source_key)
         sample = scan(run)
         table = with_tokens(run, sample.table)
         with atomic_path(run.paths.sample) as tmp:

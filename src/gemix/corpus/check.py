@@ -1,6 +1,6 @@
 """What is wrong with the files of a corpus, all of it at once, before any work on them begins."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from difflib import get_close_matches
 from typing import Final
@@ -17,7 +17,7 @@ _THREADS: Final = 16  # at looking into files, most of which is waiting for a di
 
 
 def check_shards(
-    shards: Sequence[Shard], text_key: str = "text", id_key: str = "id", others: Mapping[str, str | None] | None = None
+    shards: Sequence[Shard], text_key: str = "text", id_key: str = "id", source_key: str | None = None
 ) -> None:
     """Look into every file: the footer of Parquet, the first rows of JSON lines.
 
@@ -25,7 +25,7 @@ def check_shards(
         shards: The files.
         text_key: Column of the text.
         id_key: Column of the id; the usual one, "id", may be missing.
-        others: Further columns that are needed, by the options that named them.
+        source_key: Column to count by.
 
     Raises:
         GemixError: files that are not what their names say, or Parquet without the text, each with the reason; a column
@@ -38,7 +38,7 @@ def check_shards(
     if not faults:
         sure = all(isinstance(columns, set) for _, columns in found)
         columns = {name for _, names in found if isinstance(names, set) for name in names}
-        wanted = {"--text-key": text_key, "--id-key": None if id_key == "id" else id_key, **(others or {})}
+        wanted = {"--text-key": text_key, "--id-key": None if id_key == "id" else id_key, "--source-key": source_key}
         for option, key in wanted.items() if sure and columns else ():
             if key is not None and key not in columns:
                 raise GemixError(f"{option} {key}: no document has this column{_nearest(key, columns)}")
@@ -53,16 +53,20 @@ def check_shards(
 
 
 def _look(shard: Shard) -> set[str] | str | None:
-    """Return the columns of a file, or what is wrong with it; None if its first rows say nothing."""
+    """Return the columns of a file, or what is wrong with it; None if its first rows say nothing, or cannot be read.
+
+    A disk or a network that fails is no fault of the file: it may work by the time that the file is read.
+    """
     try:
         if not shard.is_parquet:
             return look_at_lines(shard)
         with open_binary(shard.path) as file:
             return set(pq.read_schema(file).names)
     except GemixError as error:
-        return str(error).removeprefix(f"{shard.path}: ").removeprefix(f"cannot read {shard.path}: ")
+        return str(error).removeprefix(f"{shard.path}: ")
     except (pa.ArrowException, OSError) as error:
-        return getattr(error, "strerror", None) or str(error).strip().partition("\n")[0]
+        fails = isinstance(error, OSError) and error.errno is not None  # Arrow's own have no number
+        return None if fails else (getattr(error, "strerror", None) or str(error)).strip().partition("\n")[0]
 
 
 def _nearest(key: str, columns: set[str]) -> str:

@@ -51,15 +51,13 @@ def read_head(shard: Shard, size: int) -> tuple[bytes, bool]:
     Of a file that is damaged there they end before the damage.
 
     Raises:
-        GemixError: unreadable, or not compressed as its name says.
+        OSError: unreadable.
+        GemixError: not compressed as its name says.
 
     """
-    try:
-        with open_binary(shard.path) as file:
-            packed = file.read(size)
-            whole = len(packed) < size
-    except OSError as error:
-        raise GemixError(f"cannot read {shard.path}: {error.strerror or error}") from error
+    with open_binary(shard.path) as file:
+        packed = file.read(size)
+        whole = len(packed) < size
     if not shard.compression:
         return packed, whole
     bites = (packed[start : start + BITE_BYTES] for start in range(0, len(packed), BITE_BYTES))

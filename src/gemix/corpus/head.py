@@ -5,26 +5,28 @@ from typing import Final
 from gemix.corpus.compression import read_head
 from gemix.corpus.formats import Shard
 from gemix.corpus.jsonl import BOM, parse_line
+from gemix.runtime.errors import GemixError
 
 _BYTES: Final = 1 << 18
 _ROWS: Final = 1000
 
 
 def is_spread_json(shard: Shard) -> bool:
-    """Return whether this is a file that may hold any JSON, by its name, and holds objects over several lines.
-
-    Raises:
-        GemixError: it cannot be read.
-
-    """
-    return shard.format.startswith(".json") and not shard.format.startswith(".jsonl") and _is_spread(_lines(shard))
+    """Return whether this is a file that may hold any JSON, by its name, and holds objects over several lines."""
+    if not shard.format.startswith(".json") or shard.format.startswith(".jsonl"):
+        return False
+    try:
+        return _is_spread(_lines(shard))
+    except (OSError, GemixError):
+        return False  # whoever reads it will say why not
 
 
 def look_at_lines(shard: Shard) -> set[str] | str | None:
     """Return the columns of the first rows; a sentence if it is no JSON lines; None if the rows do not say.
 
     Raises:
-        GemixError: it cannot be read.
+        OSError: it cannot be read.
+        GemixError: it is not compressed as its name says.
 
     """
     lines = _lines(shard)

@@ -135,8 +135,7 @@ def _standing(job: Job, tasks: Sequence[Task]) -> Outcomes:
 def _check(tasks: Mapping[Task, int], reading: Reading) -> None:
     """Make sure that files can be read, before the first of them is labelled."""
     files = {task if isinstance(task, Shard) else task.shard for task in tasks}
-    further = {"--source-key": reading.source_key, "--date-key": reading.date_key}
-    check_shards(sorted(files), reading.text_key, reading.id_key, further)
+    check_shards(sorted(files), reading.text_key, reading.id_key, reading.source_key)
 
 
 def _compile(job: Job, tasks: Mapping[Task, int], launcher: Launcher, json_lines: bool) -> None:
