@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gemix.corpus.bad_rows import BadRows
+from gemix.corpus.formats import Shard
 from gemix.corpus.reader import Batch, read_batches
-from gemix.corpus.shards import Shard
 from gemix.corpus.window import Window
 from gemix.runtime.errors import GemixError
 from gemix.runtime.progress import progress

@@ -10,7 +10,8 @@ from typing import Final
 
 import msgspec
 
-from gemix.corpus.shards import Shard
+from gemix.corpus.check import check_shards
+from gemix.corpus.formats import Shard
 from gemix.labels.job import Job, Join, Task
 from gemix.labels.listed import listed_names, write_listed
 from gemix.labels.markers import Marker, marker_path, read_marker, sidecar_path
@@ -74,9 +75,10 @@ def label_corpus(
         max_bad_fraction: Share of all rows that may be bad; not checked for one rank.
 
     Raises:
-        GemixError: student or counter cannot be loaded, another run is at work in the folder, shards failed (all the
-            others are labelled by then) or, to collect, have no labels, or too many rows are bad (all shards are
-            labelled by then).
+        GemixError: student or counter cannot be loaded, another run is at work in the folder, files are not what their
+            names say or lack the columns (nothing is labelled then, see `check_shards`), shards failed (all the others
+            are labelled by then) or, to collect, have no labels, or too many rows are bad (all shards are labelled by
+            then).
 
     """
     _ = reading.token_counter  # fails here rather than once in each worker
@@ -97,7 +99,9 @@ def label_corpus(
         tasks = {
             task: size for task, size in share.items() if isinstance(task, Shard) or task.shard.name not in outcomes
         }
-        _compile(job, tasks, launcher, any(shard.format != ".parquet" for shard in shards))
+        if not launcher.collect:
+            _check(tasks, reading)
+        _compile(job, tasks, launcher, any(not shard.is_parquet for shard in shards))
         try:
             outcomes |= _do(job, tasks, launcher, lock)
             if rank is None:
@@ -128,6 +132,12 @@ def _standing(job: Job, tasks: Sequence[Task]) -> Outcomes:
     shards = {task.shard for task in tasks if not isinstance(task, Shard)}
     markers = {shard.name: job.standing(shard) for shard in shards}
     return {name: Done(marker, False) for name, marker in markers.items() if marker is not None}
+
+
+def _check(tasks: Mapping[Task, int], reading: Reading) -> None:
+    """Make sure that files can be read, before the first of them is labelled."""
+    files = {task if isinstance(task, Shard) else task.shard for task in tasks}
+    check_shards(sorted(files), reading.text_key, reading.id_key, reading.source_key)
 
 
 def _compile(job: Job, tasks: Mapping[Task, int], launcher: Launcher, json_lines: bool) -> None:

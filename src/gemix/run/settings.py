@@ -32,7 +32,7 @@ class RunConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", validate_default=True, defer_build=True)
 
-    inputs: list[str] = Field(default=[], description="files, folders or globs: .jsonl .jsonl.gz .jsonl.zst .parquet")
+    inputs: list[str] = Field(default=[], description="files, folders or globs: JSON lines or .parquet, see docs/corpus.md")
     text_key: str = Field("text", description="column that holds the text")
     id_key: str = Field("id", description="column that holds the document's id (missing: shard:row)")
     source_key: str | None = Field(None, description="column to count by, beside the domain, while labelling")

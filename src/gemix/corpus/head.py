@@ -1,0 +1,51 @@
+"""What the beginning of a file of JSON lines says: whether it is one, and which columns it has."""
+
+from typing import Final
+
+from gemix.corpus.compression import read_head
+from gemix.corpus.formats import Shard
+from gemix.corpus.jsonl import BOM, parse_line
+from gemix.runtime.errors import GemixError
+
+_BYTES: Final = 1 << 18
+_ROWS: Final = 1000
+
+
+def is_spread_json(shard: Shard) -> bool:
+    """Return whether this is a file that may hold any JSON, by its name, and holds objects over several lines."""
+    if not shard.format.startswith(".json") or shard.format.startswith(".jsonl"):
+        return False
+    try:
+        return _is_spread(_lines(shard))
+    except (OSError, GemixError):
+        return False  # whoever reads it will say why not
+
+
+def look_at_lines(shard: Shard) -> set[str] | str | None:
+    """Return the columns of the first rows; a sentence if it is no JSON lines; None if the rows do not say.
+
+    Raises:
+        OSError: it cannot be read.
+        GemixError: it is not compressed as its name says.
+
+    """
+    lines = _lines(shard)
+    if lines and lines[0].startswith(b"["):
+        return "a JSON array; write one document a line"
+    if _is_spread(lines):
+        return "JSON objects over several lines; write one document a line"
+    rows = [row for line in lines[:_ROWS] if isinstance(row := parse_line(line), dict)]
+    return {key for row in rows for key in row} if rows else None
+
+
+def _lines(shard: Shard) -> list[bytes]:
+    """Return the first lines that are not blank, without white space around them.
+
+    The last is not whole where the file goes on.
+    """
+    head, _ = read_head(shard, _BYTES)
+    return [line.strip() for line in head.removeprefix(BOM).split(b"\n") if line.strip()]
+
+
+def _is_spread(lines: list[bytes]) -> bool:
+    return len(lines) > 1 and lines[0] == b"{"
