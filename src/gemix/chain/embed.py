@@ -15,8 +15,8 @@ from gemix.run.ledger import Stage, timed
 from gemix.runtime.atomic import atomic_path
 from gemix.runtime.progress import say
 
-SCHEMA: Final = 2
-SCAN_SCHEMA: Final = 2
+SCHEMA: Final = 3
+SCAN_SCHEMA: Final = 3
 
 
 def scan_plan(run: Run) -> Stage:

@@ -147,7 +147,7 @@ def embed(
     centre: Centre = None,
     workers: Workers = None,
 ) -> None:
-    """Stage 1: sample the corpus by a hash of the ids and embed the sample."""
+    """Stage 1: sample the corpus by a hash of the places and embed the sample."""
     from gemix.chain import Run
     from gemix.chain.embed import embed as stage
 
