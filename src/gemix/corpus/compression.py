@@ -13,9 +13,9 @@ from gemix.runtime.errors import GemixError
 from gemix.runtime.storage import open_binary
 
 CHUNK_BYTES: Final = 1 << 20
-# A zstd block of 4 bytes may stand for 128 KiB and the decoder hands out all that its input holds: small bites keep the
-# output of one call below 16 MiB.
-BITE_BYTES: Final = 1 << 9
+# Read at a time: the decoders hand out all that their input holds. Of zstd 4 bytes may stand for 128 KiB, so that one
+# call gives at most 32 MiB; of gzip one byte stands for a thousand at most, and bzip2 can be asked for less.
+_BITES: Final[dict[Compression, int]] = {"zst": 1 << 10, "gz": 1 << 13, "bz2": 1 << 13}
 _MAGIC: Final = {"gz": b"\x1f\x8b", "bz2": b"BZh", "zst": zstandard.FRAME_HEADER}
 
 
@@ -38,7 +38,8 @@ def read_chunks(shard: Shard) -> Iterator[bytes]:
     try:
         with open(shard.path, "rb") as file:
             if shard.compression:
-                yield from _decompress(shard, iter(lambda: file.read(BITE_BYTES), b""))
+                size = _BITES[shard.compression]
+                yield from _decompress(shard, iter(lambda: file.read(size), b""))
             else:
                 yield from iter(lambda: file.read1(CHUNK_BYTES), b"")
     except OSError as error:
@@ -60,7 +61,8 @@ def read_head(shard: Shard, size: int) -> tuple[bytes, bool]:
         whole = len(packed) < size
     if not shard.compression:
         return packed, whole
-    bites = (packed[start : start + BITE_BYTES] for start in range(0, len(packed), BITE_BYTES))
+    bite = _BITES[shard.compression]
+    bites = (packed[start : start + bite] for start in range(0, len(packed), bite))
     head = bytearray()
     try:
         for chunk in _decompress(shard, bites):
