@@ -163,6 +163,17 @@ def test_memory_does_not_grow_with_the_file(tmp_path, compressed_format):
     assert max(map(len, read_chunks(shard))) <= CHUNK_BYTES
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b" " * 999 + b"\n"])
+def test_memory_does_not_grow_with_blank_lines(tmp_path, end):
+    """A zstd file of some KB that holds 100 MB of them."""
+    c = zstandard.ZstdCompressor().compressobj()
+    blank = end * (1_000_000 // len(end))
+    pieces = [c.compress(LINES[0]), *(c.compress(blank) for _ in range(100)), c.flush()]
+    shard = shard_of(tmp_path, ".jsonl.zst", b"".join(pieces))
+    assert reasons(shard) == [None]
+    assert peak_bytes(read_batches(shard)) < 60_000_000
+
+
 def test_a_missing_file_is_named(tmp_path, jsonl_format):
     shard = Shard("s", tmp_path / f"gone{jsonl_format}")
     with pytest.raises(GemixError, match=r"cannot read .*gone.*No such file"):

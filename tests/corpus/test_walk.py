@@ -75,8 +75,11 @@ def test_the_log_of_a_delta_table_is_warned_of(tmp_path: Path, capsys: pytest.Ca
     write_bytes(tmp_path / "x.jsonl", b"")
     (tmp_path / "_delta_log").mkdir()
     (tmp_path / "_delta_log/0.json").write_text(json.dumps({"remove": {"path": "part.parquet"}}))
-    assert names(tmp_path) == ["part", "x"]
-    assert f"warning: {tmp_path}/_delta_log is the log" in capsys.readouterr().err
+    write_rows(tmp_path / "day=1/y.parquet", ROWS)
+    capsys.readouterr()
+    for item in (tmp_path, tmp_path / "part.parquet", f"{tmp_path}/*/*.parquet"):
+        assert names(item)
+        assert capsys.readouterr().err.count(f"warning: {tmp_path}/_delta_log is the log") == 1
 
 
 def test_a_file_of_many_names_is_read_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

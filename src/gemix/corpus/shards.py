@@ -41,6 +41,7 @@ def resolve_shards(inputs: Sequence[str | Path]) -> list[Shard]:
     for absolute, path in found:
         name = Path(os.path.relpath(absolute, common)).as_posix()
         shards.append(Shard(name[: -len(suffix_of(name) or "")], path))
+    passed.look_for_logs(path for _, path in found)
     passed.tell()
     shards.sort()
     _check(shards)

@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -39,6 +39,11 @@ class PassedOver:
         self.hidden.add(path)
         if os.path.basename(path) == _LOG:
             self.logs.add(path)
+
+    def look_for_logs(self, files: Iterable[Path]) -> None:
+        """Note the logs of the tables that files are part of, also where only the files were asked for."""
+        folders = {folder for file in files if not is_remote(file) for folder in file.parents}
+        self.logs |= {str(folder / _LOG) for folder in folders if (folder / _LOG).is_dir()}
 
     def describe(self) -> list[str]:
         """Return what there is to say of it: a line for each kind, with names below where they matter."""
