@@ -94,6 +94,27 @@ def test_a_column_of_some_files_is_no_misspelt_one(tmp_path):
     check_shards(resolve_shards([tmp_path]), "text", "doc_id")
 
 
+def test_a_column_of_few_rows_is_found_far_from_the_beginning(tmp_path):
+    rows = [{"text": "x" * 1000} for _ in range(2000)]
+    write_rows(tmp_path / "a.jsonl.zst", [*rows, {"text": "x", "key": 1}])
+    check_shards(resolve_shards([tmp_path]), "text", "key")
+
+
+def test_a_column_that_only_other_files_of_the_corpus_have_is_none_that_is_misspelt(tmp_path):
+    first = write_rows(tmp_path / "a.jsonl", [{"text": "x"}])
+    second = write_rows(tmp_path / "b.parquet", ROWS)
+    check_shards([first], "text", "doc_id", others=[first, second])
+    with pytest.raises(GemixError, match="doc_idd"):
+        check_shards([first], "text", "doc_idd", others=[first, second])
+
+
+def test_empty_files_hide_no_misspelt_column(tmp_path):
+    write_rows(tmp_path / "a.jsonl", ROWS)
+    write_bytes(tmp_path / "b.jsonl", b"")
+    write_bytes(tmp_path / "c.jsonl.gz", b"\n\n")
+    assert "the nearest is 'doc_id'" in refusal(tmp_path, "text", "docid")
+
+
 def test_a_column_is_not_missed_where_the_first_rows_say_nothing(tmp_path):
     write_rows(tmp_path / "a.jsonl", [{"text": "x" * 1_000_000, "key": 1}])
     check_shards(resolve_shards([tmp_path]), "text", "key")

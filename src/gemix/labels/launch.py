@@ -93,14 +93,14 @@ def label_corpus(
     share = launcher.share(cost)
     rank = launcher.rank
     with folder_lock(out, None if rank is None else _describe(job, rank)) as lock:
-        if rank is None:
-            write_listed(out, [shard.name for shard in shards])
         outcomes = _standing(job, list(share))
         tasks = {
             task: size for task, size in share.items() if isinstance(task, Shard) or task.shard.name not in outcomes
         }
         if not launcher.collect:
-            _check(tasks, reading)
+            _check(tasks, shards if rank is not None else (), reading)
+        if rank is None:
+            write_listed(out, [shard.name for shard in shards])
         _compile(job, tasks, launcher, any(not shard.is_parquet for shard in shards))
         try:
             outcomes |= _do(job, tasks, launcher, lock)
@@ -134,10 +134,10 @@ def _standing(job: Job, tasks: Sequence[Task]) -> Outcomes:
     return {name: Done(marker, False) for name, marker in markers.items() if marker is not None}
 
 
-def _check(tasks: Mapping[Task, int], reading: Reading) -> None:
+def _check(tasks: Mapping[Task, int], others: Sequence[Shard], reading: Reading) -> None:
     """Make sure that files can be read, before the first of them is labelled."""
     files = {task if isinstance(task, Shard) else task.shard for task in tasks}
-    check_shards(sorted(files), reading.text_key, reading.id_key, reading.source_key)
+    check_shards(sorted(files), reading.text_key, reading.id_key, reading.source_key, others)
 
 
 def _compile(job: Job, tasks: Mapping[Task, int], launcher: Launcher, json_lines: bool) -> None:
