@@ -31,6 +31,7 @@ def label(
     ],
     inputs: Inputs = None,
     config: Config = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="print what would be read, and write nothing")] = False,
     text_key: TextKey = None,
     id_key: IdKey = None,
     source_key: SourceKey = None,
@@ -65,6 +66,7 @@ def label(
     import os
 
     from gemix.chain.label import write_table
+    from gemix.cli.files import print_files
     from gemix.corpus.shards import refuse_overlap, resolve_shards
     from gemix.labels import Launcher, Reading, find_rank, in_a_world, label_corpus
     from gemix.labels.stats import describe_left_out, remarks
@@ -82,6 +84,9 @@ def label(
         say(f"this is a process of {world}, and labels everything alone; --rank auto would divide the files")
     shards = resolve_shards(settings.inputs)
     refuse_overlap(shards, settings.inputs, out)
+    if dry_run:
+        print_files(shards, settings.text_key, settings.id_key, settings.source_key)
+        return
     result = label_corpus(
         shards,
         student,

@@ -25,8 +25,8 @@ def check_shards(
     id_key: str = "id",
     source_key: str | None = None,
     others: Sequence[Shard] = (),
-) -> None:
-    """Look into every file: the footer of Parquet, the first rows of JSON lines.
+) -> set[str]:
+    """Look into every file, at the footer of Parquet or the first rows of JSON lines; return the columns found there.
 
     Args:
         shards: The files.
@@ -43,6 +43,7 @@ def check_shards(
     with ThreadPoolExecutor(_THREADS) as pool:
         found = list(zip(shards, pool.map(_look, shards), strict=True))
     faults = [f"{shard.path}: {what}" for shard, what in found if isinstance(what, str)]
+    columns: set[str] = set()
     if not faults:
         columns = {name for _, names in found if isinstance(names, set) for name in names}
         wanted = {"--text-key": text_key, "--id-key": None if id_key == "id" else id_key, "--source-key": source_key}
@@ -58,6 +59,7 @@ def check_shards(
     if faults:
         number = f"{len(faults):,} of {len(shards):,} files" if len(shards) > 1 else "the file"
         raise GemixError(f"{number} cannot be read:\n  {first_faults(faults)}")
+    return columns
 
 
 def _refuse_misspelt(
