@@ -1,3 +1,4 @@
+import bz2
 import gzip
 import json
 from pathlib import Path
@@ -13,10 +14,8 @@ from gemix.corpus.shards import Shard, resolve_shards
 def write_bytes(path: Path, data: bytes) -> Shard:
     """Write JSON lines content in the format that the name asks for."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".gz":
-        data = gzip.compress(data)
-    elif path.suffix == ".zst":
-        data = zstandard.compress(data)
+    pack = {".gz": gzip.compress, ".zst": zstandard.compress, ".zstd": zstandard.compress, ".bz2": bz2.compress}
+    data = pack.get(path.suffix, bytes)(data)
     path.write_bytes(data)
     return resolve_shards([path])[0]
 

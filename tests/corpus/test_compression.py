@@ -1,3 +1,4 @@
+import bz2
 import gzip
 import json
 import random
@@ -19,7 +20,7 @@ LINES = [json.dumps({"id": i, "text": f"{i} " + f"word{i * i} " * 20}).encode() 
 
 
 def compress(suffix: str, data: bytes) -> bytes:
-    return gzip.compress(data) if suffix == ".jsonl.gz" else zstandard.compress(data)
+    return {".gz": gzip.compress, ".zst": zstandard.compress, ".bz2": bz2.compress}[suffix[6:]](data)
 
 
 def shard_of(tmp_path, suffix: str, data: bytes) -> Shard:
@@ -63,6 +64,7 @@ def test_a_long_window_is_readable(tmp_path):
     assert reasons(shard_of(tmp_path, ".jsonl.zst", data.compress(LINES[0]) + data.flush())) == [None]
 
 
+@pytest.mark.parametrize("compressed_format", [".jsonl.gz", ".jsonl.zst"])
 def test_a_cut_at_any_byte_keeps_the_rows_before_it_and_is_one_truncated_row(tmp_path, compressed_format):
     pieces = flush_at_each_line(compressed_format)
     data = b"".join(pieces)
@@ -87,6 +89,19 @@ def test_a_cut_between_frames_cannot_be_seen_but_one_inside_the_second_is(tmp_pa
     assert rows[-1] is Reason.TRUNCATED
 
 
+def test_bzip2_that_is_cut_keeps_the_blocks_before_it(tmp_path):
+    lines = [json.dumps({"id": i, "text": random.Random(i).randbytes(40_000).hex()}).encode() + b"\n" for i in range(9)]
+    data = bz2.compress(b"".join(lines), 1)
+    shard = shard_of(tmp_path, ".jsonl.bz2", data)
+    assert reasons(shard) == [None] * 9
+    for cut in (len(data) // 2, len(data) - 1):
+        shard.path.write_bytes(data[:cut])
+        rows = reasons(shard)
+        assert rows[:-1] == [None] * (len(rows) - 1)
+        assert rows[-1] is Reason.TRUNCATED
+        assert len(rows) > 2
+
+
 def test_corruption_keeps_the_rows_before_it_and_is_one_corrupt_row(tmp_path, compressed_format):
     frames = [compress(compressed_format, line) for line in LINES]
     for damage in (b"garbage", frames[3][:12] + bytes(b ^ 0x5A for b in frames[3][12:])):
@@ -99,7 +114,7 @@ def test_every_flipped_byte_is_noticed_or_harmless(tmp_path, compressed_format):
     if compressed_format == ".jsonl.zst":
         data = zstandard.ZstdCompressor(write_checksum=True).compress(b"".join(LINES[:20]))
     else:
-        data = gzip.compress(b"".join(LINES[:20]))
+        data = compress(compressed_format, b"".join(LINES[:20]))
     shard = shard_of(tmp_path, compressed_format, data)
     good = read_all(shard)
     assert len(good) == 20
@@ -115,7 +130,7 @@ def test_every_flipped_byte_is_noticed_or_harmless(tmp_path, compressed_format):
 @pytest.mark.parametrize("content", [b"PK\x03\x04 something else", b"{}", b"x"])
 def test_a_file_that_is_not_compressed_is_an_error(tmp_path, compressed_format, content):
     shard = shard_of(tmp_path, compressed_format, content * 30)
-    with pytest.raises(GemixError, match=rf"s\{compressed_format}: not a (gz|zst) file"):
+    with pytest.raises(GemixError, match=rf"s\{compressed_format}: not a (gz|zst|bz2) file"):
         read_all(shard)
 
 
@@ -137,14 +152,26 @@ def test_a_huge_line_needs_little_more_than_its_bytes_and_its_text(tmp_path, com
     assert peak_bytes(read_batches(shard)) < 2.5 * len(line)
 
 
-def test_memory_does_not_grow_with_the_file(tmp_path):
-    """A zstd file of some KB that holds 300 MB."""
-    c = zstandard.ZstdCompressor().compressobj()
+@pytest.mark.parametrize("compressed_format", [".jsonl.zst", ".jsonl.bz2"])
+def test_memory_does_not_grow_with_the_file(tmp_path, compressed_format):
+    """A file of some KB that holds 300 MB."""
+    packer = bz2.BZ2Compressor() if compressed_format == ".jsonl.bz2" else zstandard.ZstdCompressor().compressobj()
     zeros = bytes(1 << 20)
-    shard = shard_of(tmp_path, ".jsonl.zst", b"".join(c.compress(zeros) for _ in range(300)) + c.flush())
+    shard = shard_of(tmp_path, compressed_format, b"".join(packer.compress(zeros) for _ in range(300)) + packer.flush())
     assert shard.path.stat().st_size < 20_000
-    assert peak_bytes(read_chunks(shard)) < 280_000_000
+    assert peak_bytes(read_chunks(shard)) < 50_000_000
     assert max(map(len, read_chunks(shard))) <= CHUNK_BYTES
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b" " * 999 + b"\n"])
+def test_memory_does_not_grow_with_blank_lines(tmp_path, end):
+    """A zstd file of some KB that holds 100 MB of them."""
+    c = zstandard.ZstdCompressor().compressobj()
+    blank = end * (1_000_000 // len(end))
+    pieces = [c.compress(LINES[0]), *(c.compress(blank) for _ in range(100)), c.flush()]
+    shard = shard_of(tmp_path, ".jsonl.zst", b"".join(pieces))
+    assert reasons(shard) == [None]
+    assert peak_bytes(read_batches(shard)) < 60_000_000
 
 
 def test_a_missing_file_is_named(tmp_path, jsonl_format):

@@ -79,7 +79,7 @@ def test_two_files_with_one_name_are_refused_with_both_paths(tmp_path):
     ("item", "message"),
     [
         ("missing.jsonl", "missing.jsonl: no such file"),
-        ("notes.txt", r"notes.txt: unknown format; gemix reads .jsonl, .jsonl.gz, .jsonl.zst, .parquet"),
+        ("notes.txt", r"notes.txt: unknown format; gemix reads .jsonl, .ndjson, .json"),
         ("empty", "empty: no file in a format"),
         ("*.json", r"\*.json: no file in a format"),
         ("pipe", "pipe: neither a file nor a folder"),
@@ -122,3 +122,25 @@ def test_a_file_name_that_is_not_utf8_is_refused(tmp_path):
 
 def test_shards_sort_by_name():
     assert sorted([Shard("b", Path("1")), Shard("a", Path("2"))])[0].name == "a"
+
+
+@pytest.mark.parametrize("folder", ["books.parquet", "books.json/deep", "sub/books.parquet"])
+def test_labels_in_the_way_of_a_folder_are_refused_with_both_paths(tmp_path, folder):
+    touch(tmp_path / Path(folder).parts[0] / ".." / "books.jsonl", tmp_path / folder / "part.parquet")
+    if folder.startswith("sub"):
+        touch(tmp_path / "sub/books.jsonl.gz")
+        (tmp_path / "books.jsonl").unlink()
+    with pytest.raises(GemixError, match=r"(?s)books\.jsonl.* and .*part\.parquet: the labels"):
+        resolve_shards([tmp_path])
+
+
+def test_a_folder_named_like_a_file_is_fine_where_nothing_is_in_its_way(tmp_path):
+    touch(tmp_path / "books.jsonl", tmp_path / "others.parquet/part.parquet")
+    assert names(tmp_path) == ["books", "others.parquet/part"]
+
+
+def test_all_names_that_are_too_long_are_refused(tmp_path):
+    touch(tmp_path / ("文" * 81 + ".jsonl"), tmp_path / ("x" * 240 + ".parquet"), tmp_path / ("y" * 220 + ".jsonl"))
+    with pytest.raises(GemixError, match=r"(?s)x\.parquet: 240 bytes.*\n.*文\.jsonl: 243 bytes") as caught:
+        resolve_shards([tmp_path])
+    assert "yyy" not in str(caught.value)

@@ -26,6 +26,7 @@ WORDS = {
     "law": ["court", "judge", "appeal", "statute", "plaintiff", "verdict", "counsel", "hearing", "ruling", "treaty"],
 }
 DOMAINS = list(WORDS)
+BESIDE = (".lock", ".shards")  # what a folder of labels holds beside the labels
 
 
 class FakeStudent:
@@ -92,16 +93,16 @@ def save_student(folder: Path, seed: int) -> Path:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Return every file below a folder, hidden ones included but the lock, by its relative path."""
+    """Return every file below a folder by its relative path, hidden ones included but `BESIDE`."""
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
         for path in folder.rglob("*")
-        if path.is_file() and path.name != ".lock"
+        if path.is_file() and path.name not in BESIDE
     }
 
 
 def temporary_files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob(".*") if path.name != ".lock"]
+    return [path for path in folder.rglob(".*") if path.name not in BESIDE]
 
 
 def save_hashed_student(folder: Path, tokenizer: bool = True) -> Path:

@@ -2,12 +2,15 @@
 
 from typing import Any
 
+from label_data import BESIDE
+
 
 def objects(store: Any, prefix: str) -> dict[str, bytes]:
     found = store.list_objects_v2(Bucket="web", Prefix=prefix).get("Contents", [])
     return {
         item["Key"].removeprefix(prefix): store.get_object(Bucket="web", Key=item["Key"])["Body"].read()
         for item in found
+        if not item["Key"].endswith(BESIDE)
     }
 
 

@@ -118,10 +118,12 @@ def test_shards_that_left_the_input_are_reported_and_not_counted(
     assert fewer.stale == ["sub/c"]
     assert fewer.totals.rows == done.totals.rows - 1200
     assert (out / "sub/c.parquet").exists()
+    assert totals(out) == fewer.totals
+    assert totals(out, shards) == done.totals
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_unreadable_shards_are_named_and_the_others_done(
+def test_unreadable_shards_are_named_before_any_work(
     shards: list[Shard], student_folder: Path, out: Path, workers: int
 ) -> None:
     data = bytearray(shards[2].path.read_bytes())
@@ -131,19 +133,19 @@ def test_unreadable_shards_are_named_and_the_others_done(
     with pytest.raises(GemixError) as caught:
         label_corpus(shards, student_folder, out, launcher=Launcher(workers=workers))
     message = str(caught.value)
-    assert "2 of 4 shards could not be labelled, the others are done" in message
+    assert "2 of 4 files cannot be read" in message
     assert message.count(str(shards[1].path)) == message.count(str(shards[2].path)) == 1
-    assert set(contents(out)) == {"a.parquet", "a.json", "sub/c.parquet", "sub/c.json"}
+    assert not contents(out)
 
 
 def test_many_failures_make_a_short_message(student_folder: Path, out: Path, tmp_path: Path) -> None:
     corpus = write_corpus(tmp_path / "many", {f"{i:02}.jsonl.gz": 1 for i in range(25)}, {})
     for path in corpus.iterdir():
         path.write_bytes(b"no gzip")
-    with pytest.raises(GemixError, match="25 of 25 shards") as caught:
+    with pytest.raises(GemixError, match="25 of 25 files") as caught:
         label_corpus(resolve_shards([corpus]), student_folder, out)
-    assert str(caught.value).endswith("\n  and 15 more")
-    assert str(caught.value).count("\n") == 11
+    assert str(caught.value).endswith("\n  and 5 more")
+    assert str(caught.value).count("\n") == 21
 
 
 def test_a_vanished_shard_is_an_error(shards: list[Shard], student_folder: Path, out: Path) -> None:

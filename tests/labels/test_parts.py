@@ -203,8 +203,9 @@ def test_a_file_that_cannot_be_split_is_labelled_whole(
     damaged.path.write_bytes(b"PAR1" * 300)
     both = [damaged, one_group]
     assert split(both, {shard: shard.path.stat().st_size for shard in both}) == {}
-    with pytest.raises(GemixError, match=r"(?s)1 of 2 shards .*damaged\.parquet"):
+    with pytest.raises(GemixError, match=r"(?s)1 of 2 files .*damaged\.parquet"):
         label_corpus(both, student_folder, tmp_path / "out")
+    label_corpus([one_group], student_folder, tmp_path / "out")
     assert set(contents(tmp_path / "out")) == {"one.parquet", "one.json"}
 
 

@@ -155,11 +155,35 @@ def test_unfinished_shards_are_named_and_not_counted(labels: Path, tmp_path: Pat
     assert "1,100" in out
 
 
+def test_a_shard_that_left_the_corpus_is_named_and_not_counted(
+    corpus: Path, student_folder: Path, tmp_path: Path
+) -> None:
+    import shutil
+
+    folder, out = tmp_path / "corpus", tmp_path / "out"
+    shutil.copytree(corpus, folder)
+    arguments = ("--student", student_folder, "--out", out, "--workers", 1)
+    assert gemix("label", folder, *arguments)[0] == 0
+    before = read_stats(out).totals
+    (folder / "2.jsonl").unlink()
+    code, _, err = gemix("label", folder, *arguments)
+    assert code == 0
+    assert "1 files with labels are no part of the corpus any more; their labels stay and are in no count:\n  2" in err
+    code, _, err = gemix("stats", out, "--out", tmp_path / "stats")
+    assert code == 0
+    assert "in no count:\n  2" in err
+    content = json.loads((tmp_path / "stats" / "stats.json").read_text())
+    assert (content["shards"], content["left_out"], content["rows"]) == (3, ["2"], before.rows - 902)
+    assert (tmp_path / "stats" / "domains.csv").read_bytes() == (out / "domains.csv").read_bytes()
+
+
 def test_a_column_that_is_not_there_is_noted(corpus: Path, student_folder: Path, tmp_path: Path) -> None:
     arguments = ("--student", student_folder, "--out", tmp_path / "out", "--workers", 1, "--max-bad-fraction", 1)
-    code, _, err = gemix("label", corpus / "1.jsonl", *arguments, "--source-key", "orign", "--date-key", "text")
+    code, _, err = gemix("label", corpus / "1.jsonl", *arguments, "--source-key", "orign")
+    assert code == 1
+    assert "--source-key orign: no document has this column; the nearest is " in err
+    code, _, err = gemix("label", corpus / "1.jsonl", *arguments, "--date-key", "text")
     assert code == 0
-    assert "note: the column 'orign': no document has one" in err
     assert "note: the column 'text': no document has one" in err  # the text is no other column
 
 

@@ -57,7 +57,7 @@ def test_a_corpus_is_labelled_from_and_to_it(
     label_corpus(there, to_path(f"{store}://web/student"), out)
     label_corpus(shards, student_folder, tmp_path / "labels")
     here = contents(tmp_path / "labels")
-    assert set(files.find("/web/labels")) == {f"/web/labels/{name}" for name in here}
+    assert set(files.find("/web/labels")) == {f"/web/labels/{name}" for name in [*here, ".shards"]}
     for name, data in here.items():
         if name.endswith(".parquet"):
             assert files.cat_file(f"/web/labels/{name}") == data

@@ -7,9 +7,10 @@ from support import WORD_TOKENIZER
 
 from gemix.corpus.shards import Shard
 from gemix.labels import Reading
+from gemix.labels.listed import listed_names, sidecar_names, write_listed
 from gemix.labels.markers import Marker, marker_path, read_marker, write_marker
 from gemix.labels.shard import label_shard
-from gemix.labels.totals import Totals, sidecar_names, totals, write_domains
+from gemix.labels.totals import Totals, totals, write_domains
 from gemix.runtime.errors import GemixError
 
 
@@ -41,6 +42,20 @@ def test_of_given_shards_or_of_the_whole_folder(out: Path, shards: list[Shard]) 
     assert totals(out) == totals(out, shards)
     assert totals(out, shards[:1]).rows == 300
     assert totals(out, []) == Totals()
+
+
+def test_labels_of_shards_that_left_the_corpus_are_in_no_total(out: Path, shards: list[Shard]) -> None:
+    assert listed_names(out) == (["a", "b", "d", "sub/c"], [], [])
+    write_listed(out, ["b", "a", "e"])
+    assert listed_names(out) == (["a", "b"], ["e"], ["d", "sub/c"])
+    assert totals(out) == totals(out, [shard for shard in shards if shard.name in ("a", "b")])
+
+
+@pytest.mark.parametrize(("content", "fault"), [("[1]", "a list of shards"), ('{"schema": 9, "shards": []}', "newer")])
+def test_a_list_of_shards_that_cannot_be_read_is_named(out: Path, content: str, fault: str) -> None:
+    (out / ".shards").write_text(content)
+    with pytest.raises(GemixError, match=rf"\.shards: .*{fault}"):
+        totals(out)
 
 
 def test_a_sidecar_without_its_marker_is_an_error(out: Path, shards: list[Shard]) -> None:

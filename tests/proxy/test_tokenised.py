@@ -57,6 +57,25 @@ def test_groups_change_nothing(tokenised: Tokenised, tokenizer: Tokenizer, monke
     assert (again.ends == tokenised.ends).all()
 
 
+def test_a_long_word_and_a_long_text_come_back_and_are_never_given_whole(tokenizer: Tokenizer) -> None:
+    class Careful:
+        """Refuses what is long."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(tokenizer, name)
+
+        def encode_batch_fast(self, texts: list[str], **options: object) -> object:
+            assert max(map(len, texts)) <= 1 << 16
+            assert sum(map(len, texts)) <= 1 << 21
+            return tokenizer.encode_batch_fast(texts, **options)
+
+    texts = ["ACGT" * 100_000, "a few words " * 20_000, "", "short"]
+    made = tokenise(texts, Careful())
+    assert [tokenizer.decode(tokens[:-1].tolist()) for tokens in documents(made)] == texts
+    whole = tokenizer.encode(texts[1], add_special_tokens=False).ids
+    assert documents(made)[1][:-1].tolist() == whole  # pieces end where tokens end
+
+
 def test_no_text_is_no_document(tokenizer: Tokenizer) -> None:
     nothing = tokenise([], tokenizer)
     assert (len(nothing), len(nothing.tokens)) == (0, 0)

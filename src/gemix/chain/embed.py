@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gemix.chain.run import Facts, Run
+from gemix.corpus.check import check_shards
 from gemix.corpus.seed import SeedSample, ShardTotals
 from gemix.corpus.window import Window
 from gemix.run.ledger import Stage, timed
@@ -71,6 +72,8 @@ def _sample(run: Run) -> tuple[pa.Table, list[ShardTotals]]:
         facts = run.ledger.content["stages"]["sample"]["facts"]
         return pq.read_table(run.paths.sample), [ShardTotals(**totals) for totals in facts["shards"]]
     with timed() as seconds:
+        config = run.config("embed")
+        check_shards(run.shards, config.text_key, config.id_key, run.config("label").source_key)
         sample = scan(run)
         table = _with_tokens(run, sample.table)
         with atomic_path(run.paths.sample) as tmp:

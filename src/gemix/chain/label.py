@@ -28,6 +28,7 @@ def label(run: Run) -> None:
     """Label every document with the student; finished shards are left alone."""
     from gemix.labels import Launcher, Reading, label_corpus
     from gemix.labels.reading import one_in
+    from gemix.labels.stats import describe_left_out
 
     stage, corpus, config = plan(run), run.config("embed"), run.config("label")
     with timed() as seconds:
@@ -47,6 +48,8 @@ def label(run: Run) -> None:
             max_bad_fraction=corpus.max_bad_fraction,
         )
     write_table(result.totals, run.paths.student, run.paths.labels)
+    if result.stale:
+        say(describe_left_out(result.stale))
     if not result.labelled and run.ledger.is_current(stage):
         say("label: nothing changed, skipped")
         return

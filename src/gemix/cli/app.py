@@ -13,7 +13,7 @@ import gemix
 # In the order of the help: the file, and what the list of commands says (the first line of the command's own help).
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "run": ("chain", "Do everything: from a corpus to named domains on every document. Run it again to resume."),
-    "embed": ("chain", "Stage 1: sample the corpus by a hash of the ids and embed the sample."),
+    "embed": ("chain", "Stage 1: sample the corpus by a hash of the places and embed the sample."),
     "fit": ("chain", "Stage 2: fit the teacher, a balanced von Mises-Fisher mixture, to the embeddings of a run."),
     "name": (
         "chain",

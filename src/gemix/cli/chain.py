@@ -74,11 +74,12 @@ def _execute(
 
 
 def _plan(run: "Run") -> None:
-    """Print how much there is to read and which stages would run."""
+    """Print what there is to read and which stages would run."""
     from gemix.chain import PLANS
+    from gemix.cli.files import print_files
 
-    size = sum(shard.path.stat().st_size for shard in run.shards)
-    print(f"{len(run.shards):,} input files, {size / 1e6:,.1f} MB")
+    config = run.config("embed")
+    print_files(run.shards, config.text_key, config.id_key, run.config("label").source_key)
     current = True
     for name, plan in PLANS.items():
         current = current and name in run.ledger.content["stages"] and run.ledger.is_current(plan(run))
@@ -149,7 +150,7 @@ def embed(
     centre: Centre = None,
     workers: Workers = None,
 ) -> None:
-    """Stage 1: sample the corpus by a hash of the ids and embed the sample."""
+    """Stage 1: sample the corpus by a hash of the places and embed the sample."""
     from gemix.chain import Run
     from gemix.chain.embed import embed as stage
 

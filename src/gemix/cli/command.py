@@ -1,13 +1,18 @@
 """What all commands share: faults become messages, results become files and tables."""
 
 import functools
-from collections.abc import Callable
-from typing import Any
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
 
 import typer
 
 from gemix.runtime.errors import GemixError
 from gemix.runtime.progress import say
+
+# How a URL looks where an option takes paths of this machine: to pathlib, two slashes are one.
+_URL: Final = re.compile(r"([A-Za-z][\w+.-]+):/(?!/)")
 
 
 def command(*faults: type[Exception], extra: str | None = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -25,6 +30,7 @@ def command(*faults: type[Exception], extra: str | None = None) -> Callable[[Cal
         @functools.wraps(function)
         def run(*args: Any, **kwargs: Any) -> None:
             try:
+                _refuse_urls(kwargs)
                 function(*args, **kwargs)
             except shown as error:
                 say(f"error: {error}")
@@ -44,3 +50,16 @@ def command(*faults: type[Exception], extra: str | None = None) -> Callable[[Cal
         return run
 
     return wrap
+
+
+def _refuse_urls(values: Mapping[str, Any]) -> None:
+    """Make sure that no URL is taken for a folder of this machine that is called `s3:`.
+
+    Raises:
+        GemixError: a path is one.
+
+    """
+    for name, value in values.items():
+        if isinstance(value, Path) and (found := _URL.match(str(value))):
+            url = f"{found[1]}://{str(value)[found.end() :]}"
+            raise GemixError(f"{name.replace('_', '-')} {url}: no URL is taken here; give a path of this machine")

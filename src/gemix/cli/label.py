@@ -43,6 +43,7 @@ def label(
     ],
     inputs: Inputs = None,
     config: Config = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="print what would be read, and write nothing")] = False,
     text_key: TextKey = None,
     id_key: IdKey = None,
     source_key: SourceKey = None,
@@ -78,10 +79,11 @@ def label(
     import os
 
     from gemix.chain.label import write_table
+    from gemix.cli.files import print_files
     from gemix.corpus.shards import refuse_overlap, resolve_shards
     from gemix.labels import Launcher, Reading, find_rank, in_a_world, label_corpus
     from gemix.labels.reading import one_in
-    from gemix.labels.stats import remarks
+    from gemix.labels.stats import describe_left_out, remarks
     from gemix.labels.totals import describe_damage
     from gemix.report.terminal import print_domains, rows_of_table
     from gemix.student.names import read_names
@@ -96,6 +98,9 @@ def label(
         say(f"this is a process of {world}, and labels everything alone; --rank auto would divide the files")
     shards = resolve_shards(settings.inputs)
     refuse_overlap(shards, settings.inputs, out)
+    if dry_run:
+        print_files(shards, settings.text_key, settings.id_key, settings.source_key)
+        return
     result = label_corpus(
         shards,
         student,
@@ -121,7 +126,7 @@ def label(
     names = read_names(student)
     path = write_table(result.totals, student, out)
     if result.stale:
-        say(f"{len(result.stale):,} files in {out} are no part of this input, the first is {result.stale[0]}")
+        say(describe_left_out(result.stale))
     if result.totals.bad.total:
         say(f"{result.totals.bad.total:,} rows have no label:\n{result.totals.bad.describe()}")
     for remark in remarks(result.totals, student, names):

@@ -47,7 +47,7 @@ def stats(
     """
     from gemix.labels.drift import measure_drift
     from gemix.labels.reference import read_reference
-    from gemix.labels.stats import notes, read_stats, write_stats
+    from gemix.labels.stats import describe_left_out, notes, read_stats, write_stats
     from gemix.labels.totals import damaged_files, describe_damage
 
     found = read_stats(labels)
@@ -66,6 +66,8 @@ def stats(
         _print_drift(drift, found.names)
     if found.unfinished:
         say(f"{len(found.unfinished):,} files are not finished and not counted, the first is {found.unfinished[0]}")
+    if found.left_out:
+        say(describe_left_out(found.left_out))
     if found.totals.bad.total:
         say(f"{found.totals.bad.total:,} rows have no label:\n{found.totals.bad.describe()}")
     if damaged := damaged_files(found.markers):

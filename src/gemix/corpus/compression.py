@@ -1,20 +1,22 @@
-"""Bytes of plain, gzip and zstd files in bounded pieces; a damaged tail is reported, never taken for the end."""
+"""Bytes of plain and compressed files in bounded pieces; a damaged tail is reported, never taken for the end."""
 
+import bz2
 import zlib
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
 import zstandard
 
+from gemix.corpus.formats import Compression, Shard
 from gemix.corpus.rows import Reason
-from gemix.corpus.shards import Shard
 from gemix.runtime.errors import GemixError
+from gemix.runtime.storage import open_binary
 
-CHUNK_BYTES = 1 << 20
-# A zstd block of 4 bytes may stand for 128 KiB and the decoder hands out all that its input holds: small bites keep the
-# output of one call below 128 MiB.
-BITE_BYTES = 1 << 12
+CHUNK_BYTES: Final = 1 << 20
+# Read at a time: the decoders hand out all that their input holds. Of zstd 4 bytes may stand for 128 KiB, so that one
+# call gives at most 32 MiB; of gzip one byte stands for a thousand at most, and bzip2 can be asked for less.
+_BITES: Final[dict[Compression, int]] = {"zst": 1 << 10, "gz": 1 << 13, "bz2": 1 << 13}
+_MAGIC: Final = {"gz": b"\x1f\x8b", "bz2": b"BZh", "zst": zstandard.FRAME_HEADER}
 
 
 class DamagedError(Exception):
@@ -26,7 +28,7 @@ class DamagedError(Exception):
 
 
 def read_chunks(shard: Shard) -> Iterator[bytes]:
-    """Yield the decompressed content of a JSON lines shard: concatenated gzip members and zstd frames included.
+    """Yield the decompressed content of a JSON lines shard: all members, frames and streams that follow each other.
 
     Raises:
         DamagedError: the compressed stream is cut off or corrupt.
@@ -35,19 +37,51 @@ def read_chunks(shard: Shard) -> Iterator[bytes]:
     """
     try:
         with open(shard.path, "rb") as file:
-            if shard.format == ".jsonl":
-                yield from iter(lambda: file.read1(CHUNK_BYTES), b"")
+            if shard.compression:
+                size = _BITES[shard.compression]
+                yield from _decompress(shard, iter(lambda: file.read(size), b""))
             else:
-                yield from _decompress(shard, iter(lambda: file.read(BITE_BYTES), b""))
+                yield from iter(lambda: file.read1(CHUNK_BYTES), b"")
     except OSError as error:
         raise GemixError(f"cannot read {shard.path}: {error.strerror or error}") from error
 
 
-def _decompress(shard: Shard, bites: Iterator[bytes]) -> Iterator[bytes]:
-    kind = shard.format.rpartition(".")[2]
-    frame: Any = None  # of zstd, or a gzip member: a file may hold several
+def read_head(shard: Shard, size: int) -> tuple[bytes, bool]:
+    """Return the first bytes of what a JSON lines shard holds, about `size` of them, and whether they are all.
+
+    Of a file that is damaged there they end before the damage.
+
+    Raises:
+        OSError: unreadable.
+        GemixError: not compressed as its name says.
+
+    """
+    with open_binary(shard.path) as file:
+        packed = file.read(size)
+        whole = len(packed) < size
+    if not shard.compression:
+        return packed, whole
+    bite = _BITES[shard.compression]
+    bites = (packed[start : start + bite] for start in range(0, len(packed), bite))
+    head = bytearray()
+    try:
+        for chunk in _decompress(shard, bites):
+            head += chunk
+            if len(head) >= size:
+                return bytes(head[:size]), False
+    except DamagedError:
+        whole = False
+    return bytes(head), whole
+
+
+def _decompress(shard: Shard, bites: Iterable[bytes]) -> Iterator[bytes]:
+    kind = shard.compression
+    frame: Any = None  # of zstd, a gzip member or a bzip2 stream: a file may hold several
     frames = 0
-    for data in bites:
+    magic = b""
+    for bite in bites:
+        data = bite
+        magic = magic or data[:4]
         while data:
             if frame is None:
                 if frames and kind == "gz":
@@ -57,13 +91,11 @@ def _decompress(shard: Shard, bites: Iterator[bytes]) -> Iterator[bytes]:
                 frame = _new_frame(kind)
                 frames += 1
             try:
-                output = frame.decompress(data)
-            except (zlib.error, zstandard.ZstdError) as error:
-                if frames == 1 and not _has_magic(shard.path, kind):
+                yield from _outputs(frame, data)
+            except (zlib.error, zstandard.ZstdError, OSError) as error:
+                if frames == 1 and not _has_magic(magic, kind):
                     raise GemixError(f"{shard.path}: not a {kind} file ({error})") from error
                 raise DamagedError(Reason.CORRUPT) from error
-            for start in range(0, len(output), CHUNK_BYTES):
-                yield output[start : start + CHUNK_BYTES]
             data = frame.unused_data if frame.eof else b""
             if frame.eof:
                 frame = None
@@ -71,16 +103,27 @@ def _decompress(shard: Shard, bites: Iterator[bytes]) -> Iterator[bytes]:
         raise DamagedError(Reason.TRUNCATED)
 
 
-def _new_frame(kind: str) -> Any:
+def _outputs(frame: Any, data: bytes) -> Iterator[bytes]:
+    """Yield what a frame makes of the data, in chunks."""
+    if isinstance(frame, bz2.BZ2Decompressor):  # 40 bytes may stand for 45 MB, but it can be asked for less
+        yield frame.decompress(data, CHUNK_BYTES)
+        while not (frame.eof or frame.needs_input):
+            yield frame.decompress(b"", CHUNK_BYTES)
+        return
+    output = frame.decompress(data)
+    for start in range(0, len(output), CHUNK_BYTES):
+        yield output[start : start + CHUNK_BYTES]
+
+
+def _new_frame(kind: Compression) -> Any:
     if kind == "gz":
         return zlib.decompressobj(wbits=31)
+    if kind == "bz2":
+        return bz2.BZ2Decompressor()
     # Files made with `zstd --long=31` need the largest window.
     return zstandard.ZstdDecompressor(max_window_size=1 << 31).decompressobj()
 
 
-def _has_magic(path: Path, kind: str) -> bool:
-    with open(path, "rb") as file:
-        magic = file.read(4)
-    if kind == "gz":
-        return magic[:2] == b"\x1f\x8b"
-    return magic == zstandard.FRAME_HEADER or 0x184D2A50 <= int.from_bytes(magic, "little") <= 0x184D2A5F
+def _has_magic(start: bytes, kind: str) -> bool:
+    skippable = kind == "zst" and 0x184D2A50 <= int.from_bytes(start, "little") <= 0x184D2A5F
+    return skippable or start.startswith(_MAGIC[kind])

@@ -7,12 +7,12 @@ from typing import Any, Final
 import msgspec
 
 from gemix.corpus.compression import DamagedError, read_chunks
+from gemix.corpus.formats import Shard
 from gemix.corpus.rows import BATCH_BYTES, Batch, Reason, make_batch
-from gemix.corpus.shards import Shard
 from gemix.runtime.compiled import can_compile
 
 MAX_LINE_BYTES = (1 << 31) - 1  # Arrow's limit for one string; also stops a file without line ends from filling memory
-_BOM = b"\xef\xbb\xbf"
+BOM = b"\xef\xbb\xbf"
 _MANY: Final = 1 << 16  # blank lines handed on at a time
 Line = bytes | bytearray | Reason
 _decode = msgspec.json.Decoder().decode
@@ -119,9 +119,9 @@ def _physical_lines(chunks: Iterator[bytes]) -> Iterator[list[Line] | int]:
                 continue
             first, *others = chunk.split(b"\n")
             rest += first
-            if (start and len(rest) >= len(_BOM)) or others:
-                if start and rest.startswith(_BOM):
-                    del rest[: len(_BOM)]
+            if (start and len(rest) >= len(BOM)) or others:
+                if start and rest.startswith(BOM):
+                    del rest[: len(BOM)]
                 start = False
             if len(rest) > MAX_LINE_BYTES:
                 rest, too_long = bytearray(), True

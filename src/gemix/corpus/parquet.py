@@ -7,8 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from gemix.corpus.formats import Shard
 from gemix.corpus.rows import BATCH_BYTES, Batch, Reason, make_batch
-from gemix.corpus.shards import Shard
 from gemix.runtime.errors import GemixError
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from gemix.corpus.formats import Shard
 from gemix.corpus.jsonl import read_jsonl
 from gemix.corpus.parquet import read_parquet
 from gemix.corpus.rows import Batch, Reason
-from gemix.corpus.shards import Shard
 from gemix.runtime.storage import is_remote, local_copy
 
 __all__ = ["Batch", "Reason", "read_batches"]
@@ -36,7 +36,7 @@ def read_batches(
     if is_remote(shard.path):
         options = {"text_key": text_key, "id_key": id_key, "with_extras": with_extras, "batch_rows": batch_rows}
         return _read_remote(shard, options | {"row_groups": row_groups})
-    if shard.format == ".parquet":
+    if shard.is_parquet:
         return read_parquet(shard, text_key, id_key, with_extras, batch_rows, row_groups)
     return read_jsonl(shard, text_key, id_key, with_extras, batch_rows)
 

@@ -1,17 +1,19 @@
-"""The seed sample: the documents that the teacher reads, chosen by a hash of their ids."""
+"""The seed sample: the documents that the teacher reads, chosen by a hash of their places."""
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from gemix.corpus.bad_rows import BadRows
+from gemix.corpus.formats import Shard
 from gemix.corpus.reader import Batch, read_batches
-from gemix.corpus.shards import Shard
 from gemix.corpus.window import Window
 from gemix.runtime.errors import GemixError
 from gemix.runtime.progress import progress
@@ -27,6 +29,9 @@ SCHEMA = pa.schema(
         "meta": pa.string(),
     }
 )
+# Of SplitMix64 (Steele, Lea and Flood 2014): the step from a row to the next, and what mixes the bits.
+_STEP: Final = np.uint64(0x9E3779B97F4A7C15)
+_MIX: Final = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1))
 _TABLE_ROWS = 1 << 16  # rows of one chunk of the table: keeps each string array far below Arrow's 2 GB
 
 
@@ -49,16 +54,16 @@ class SeedSample:
 
 
 class _Document(NamedTuple):
-    """A row of the table behind its hash: documents sort by hash, then id, then text and so on."""
+    """A row of the table behind its hash: documents sort by hash, then by place."""
 
-    hash: bytes
+    hash: int
+    shard: str
+    row: int
     id: str
     text: str
     characters: int
     bytes: int
     meta: str
-    shard: str
-    row: int
 
 
 def sample_seed(
@@ -71,11 +76,12 @@ def sample_seed(
     text_key: str = "text",
     id_key: str = "id",
 ) -> SeedSample:
-    """Scan the corpus once and keep the documents with the smallest blake2b-64(id, key=seed).
+    """Scan the corpus once and keep the documents whose places have the smallest hashes, see `place_hashes`.
 
     Give one of `documents` (how many to keep) and `size` (keep, in the order of the hash, until so many bytes of text
-    are reached). With explicit ids the choice depends neither on the order nor on the number of shards; documents with
-    the same id are ordered by their content. Memory is that of about two samples, whatever the size of the corpus.
+    are reached). The choice is one of documents, whatever they are called: ids that repeat do not sway it. It depends
+    on the names of the shards and the order of their rows, not on what else is read. Memory is that of about two
+    samples, whatever the size of the corpus.
 
     Returns:
         The table has id, text (the window that models read), shard, row (1-based), characters and bytes (of the full
@@ -97,12 +103,12 @@ def sample_seed(
         for shard in shards:
             rows = good = total = 0
             for batch in read_batches(shard, text_key=text_key, id_key=id_key, with_extras=True):
-                sizes = pc.binary_length(batch.good_texts).to_pylist()
-                _offer(buffer, batch, sizes, shard, str(seed).encode(), window)
+                sizes = pc.binary_length(batch.good_texts).to_numpy(zero_copy_only=False)
+                _offer(buffer, batch, sizes, shard, seed, window)
                 bad.add_batch(shard.path, batch)
                 rows += len(batch)
                 good += len(sizes)
-                total += sum(sizes)
+                total += int(sizes.sum())
                 advance(len(batch))
             totals.append(ShardTotals(shard.name, rows, good, total))
     if not any(shard.documents for shard in totals):
@@ -117,7 +123,7 @@ class _Smallest:
     def __init__(self, limit: int, by_bytes: bool) -> None:
         self.limit = limit
         self.by_bytes = by_bytes
-        self.bar: bytes | None = None  # no document with a larger hash can be in the result
+        self.bar: int | None = None  # no document with a larger hash can be in the result
         self._kept: list[_Document] = []
         self._weight = 0
         self._room = 2 * limit
@@ -147,20 +153,25 @@ class _Smallest:
         return document.bytes if self.by_bytes else 1
 
 
-def _offer(buffer: _Smallest, batch: Batch, sizes: list[int], shard: Shard, key: bytes, window: Window) -> None:
-    good_sizes = iter(sizes)
-    for i, (document_id, good) in enumerate(
-        zip(batch.ids.to_pylist(), batch.texts.is_valid().to_pylist(), strict=True)
-    ):
-        if not good:
-            continue
-        size = next(good_sizes)
-        digest = hashlib.blake2b(document_id.encode(), digest_size=8, key=key).digest()
-        if buffer.bar is None or digest <= buffer.bar:
-            text = batch.texts[i].as_py()
-            meta = _json(batch.extras[i] if batch.extras else {})
-            row = batch.first_row + i
-            buffer.add(_Document(digest, document_id, window(text), len(text), size, meta, shard.name, row))
+def place_hashes(shard: str, first_row: int, rows: int, seed: int) -> NDArray[np.uint64]:
+    """Return a hash of each of consecutive rows, (rows,) uint64, uniform: of the shard's name, the row and the seed."""
+    start = hashlib.blake2b(shard.encode(), digest_size=8, key=str(seed).encode(), person=b"gemix:seed").digest()
+    found = np.uint64(int.from_bytes(start)) + np.arange(first_row, first_row + rows, dtype=np.uint64) * _STEP
+    for shift, factor in _MIX:
+        found = (found ^ (found >> np.uint64(shift))) * np.uint64(factor)
+    return found
+
+
+def _offer(buffer: _Smallest, batch: Batch, sizes: NDArray[np.int64], shard: Shard, seed: int, window: Window) -> None:
+    good = np.flatnonzero(batch.texts.is_valid())
+    hashes = place_hashes(shard.name, batch.first_row, len(batch), seed)[good]
+    near = np.arange(len(good)) if buffer.bar is None else np.flatnonzero(hashes <= np.uint64(buffer.bar))
+    for at, value, size in zip(good[near].tolist(), hashes[near].tolist(), sizes[near].tolist(), strict=True):
+        if buffer.bar is None or value <= buffer.bar:
+            text = batch.texts[at].as_py()
+            meta = _json(batch.extras[at] if batch.extras else {})
+            place = (shard.name, batch.first_row + at, batch.ids[at].as_py())
+            buffer.add(_Document(value, *place, window(text), len(text), size, meta))
 
 
 def _json(extras: dict[str, object]) -> str:

@@ -1,33 +1,22 @@
 """Inputs in, shards out: which files make up the corpus and what each is called."""
 
-import glob
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Final
 
-from gemix.runtime.errors import GemixError
-from gemix.runtime.storage import find, is_remote, to_path
+from gemix.corpus.formats import ENDINGS, FORMATS, Shard, suffix_of
+from gemix.corpus.head import is_spread_json
+from gemix.corpus.walk import PassedOver, expand
+from gemix.runtime.errors import GemixError, first_faults
+from gemix.runtime.storage import is_remote, to_path
 
-FORMATS = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet")
+__all__ = ["Shard", "refuse_overlap", "resolve_shards"]
 
-
-@dataclass(frozen=True, slots=True, order=True)
-class Shard:
-    """One file of the corpus.
-
-    `name` is unique: the POSIX path below the inputs' common folder without the format suffix ("sub/part-000").
-    `path` is as the user gave it, so that messages show what was typed. It may be a URL's (`gemix.runtime.storage`).
-    """
-
-    name: str
-    path: Path
-
-    @property
-    def format(self) -> str:
-        """The format suffix in lower case, one of `FORMATS`."""
-        return _suffix(self.path.name) or ""
+_OUTPUTS: Final = (".parquet", ".json")  # the labels of a shard and their marker are its name and this
+# What the longest name of a file may have, in bytes; what a temporary output has around the name of its shard.
+_LONGEST: Final = 255
+_AROUND: Final = len(".") + max(map(len, FORMATS)) + len(".tmp-4194304-01234567")
 
 
 def resolve_shards(inputs: Sequence[str | Path]) -> list[Shard]:
@@ -35,36 +24,55 @@ def resolve_shards(inputs: Sequence[str | Path]) -> list[Shard]:
 
     Each may be local or a URL that fsspec knows (s3://, gs://, hf://, ...).
 
-    A glob stands for the paths it matches. Inside folders and globs only files in a known format count; hidden files,
-    hidden folders and temporary files (`*.tmp-*`) do not. A file that several inputs name is one shard.
+    A glob stands for the paths it matches. Inside folders and globs only files in a known format count; files and
+    folders whose name begins with _ or a dot, and temporary files (`*.tmp-*`), do not, nor a JSON file of one object.
+    What is passed over is said on standard error. A file is one shard, whatever inputs and links lead to it.
 
     Raises:
-        GemixError: nothing matched, a named file in an unknown format, two files with one shard name, unreadable.
+        GemixError: nothing matched, a named file in an unknown format, two files with one shard name or with outputs
+            that would be in each other's way, a name too long for outputs, unreadable files.
 
     """
     if not inputs:
         raise GemixError("no input: give files, folders or globs")
-    found: dict[str, Path] = {}  # absolute path -> path as given
+    passed = PassedOver()
+    found, common = _find(inputs, passed)
+    shards = []
+    for absolute, path in found:
+        name = Path(os.path.relpath(absolute, common)).as_posix()
+        shards.append(Shard(name[: -len(suffix_of(name) or "")], path))
+    passed.look_for_logs(path for _, path in found)
+    passed.tell()
+    shards.sort()
+    _check(shards)
+    return shards
+
+
+def _find(inputs: Sequence[str | Path], passed: PassedOver) -> tuple[list[tuple[str, Path]], str]:
+    """Return absolute path and path as given of every file, each once, and the folder that holds all inputs."""
+    ways: dict[str, list[tuple[bool, str, Path]]] = {}  # by real path: is it a link, absolute path, path as given
     folders: list[str] = []
     for item in inputs:
         before = len(folders)
-        for root, path in _expand(item):
+        for root, path in expand(item, passed):
             folders.append(_absolute(root))
-            found.setdefault(_absolute(path), path)
+            absolute, real = _absolute(path), _absolute(path, os.path.realpath)
+            if path == to_path(item) or real in ways or not is_spread_json(Shard("", path)):
+                ways.setdefault(real, []).append((absolute != real, absolute, path))
+            else:
+                passed.unread[str(path)] = "one JSON object over several lines, not a document a line"
+                folders.pop()
         if len(folders) == before:
-            raise GemixError(f"{item}: no file in a format that gemix reads ({', '.join(FORMATS)})")
-    common = os.path.commonpath(folders)
-    named: dict[str, Path] = {}
-    for absolute, path in found.items():
-        name = Path(os.path.relpath(absolute, common)).as_posix()
-        name = name[: -len(_suffix(name) or "")]
-        _check_readable(path, name)
-        if name in named:
             raise GemixError(
-                f"two files have the shard name {name!r}: {named[name]} and {path}; rename or leave out one"
+                "\n".join([f"{item}: no file in a format that gemix reads: {ENDINGS}", *passed.describe()])
             )
-        named[name] = path
-    return sorted(Shard(name, path) for name, path in named.items())
+    found = []
+    for names in ways.values():
+        (_, absolute, path), *others = sorted(names, key=lambda way: way[:2])
+        found.append((absolute, path))
+        passed.links |= {str(other) for _, place, other in others if place != absolute}
+    passed.unread = {path: why for path, why in passed.unread.items() if os.path.realpath(path) not in ways}
+    return found, os.path.commonpath(folders)
 
 
 def refuse_overlap(shards: Sequence[Shard], inputs: Sequence[str | Path], out: Path) -> None:
@@ -93,76 +101,50 @@ def _is_inside(path: str, folder: str) -> bool:
     return os.path.commonpath([path, folder]) == folder
 
 
-def _expand(item: str | Path) -> Iterator[tuple[Path, Path]]:
-    """Yield (folder that names are relative to, file) for one input."""
-    path = to_path(item)
-    if is_remote(path):
-        yield from _expand_remote(path)
-    elif path.is_file():
-        if _suffix(path.name) is None:
-            raise GemixError(f"{path}: unknown format; gemix reads {', '.join(FORMATS)}")
-        yield path.parent, path
-    elif path.is_dir():
-        yield from ((path, file) for file in _walk(path))
-    elif path.exists():
-        raise GemixError(f"{path}: neither a file nor a folder")
-    elif glob.has_magic(str(item)):
-        for match in map(Path, sorted(glob.glob(str(item), recursive=True))):
-            if match.is_dir():
-                yield from ((match, file) for file in _walk(match))
-            elif match.is_file() and _counts(match.name):
-                yield match.parent, match
-    else:
-        raise GemixError(f"{path}: no such file or folder")
+def _check(shards: Sequence[Shard]) -> None:
+    """Make sure that all files can be opened, and that what is made of each can have a name of its own.
+
+    Raises:
+        GemixError: which cannot, all of them.
+
+    """
+    faults = []
+    named: dict[str, Path] = {}
+    for shard in shards:
+        if shard.name in named:
+            faults.append(
+                f"two files have the shard name {shard.name!r}: {named[shard.name]} and {shard.path}; "
+                "rename or leave out one"
+            )
+        named[shard.name] = shard.path
+        if fault := _fault(shard):
+            faults.append(fault)
+    for shard in shards:
+        for folder in map(str, PurePosixPath(shard.name).parents):
+            for output in _OUTPUTS:
+                if folder.endswith(output) and (other := named.get(folder.removesuffix(output))) is not None:
+                    faults.append(
+                        f"{other} and {shard.path}: the labels of the first would have the name of the folder that "
+                        f"those of the second lie in, {folder}; rename or leave out one"
+                    )
+    if faults:
+        raise GemixError(first_faults(faults))
 
 
-def _expand_remote(path: Path) -> Iterator[tuple[Path, Path]]:
+def _fault(shard: Shard) -> str | None:
+    """Return why a file cannot be worked with."""
     try:
-        folder, files = find(path)
-    except OSError as error:
-        _raise(error)
-    for file in files:
-        if file == path and _suffix(file.name) is None:
-            raise GemixError(f"{path}: unknown format; gemix reads {', '.join(FORMATS)}")
-        inside = file.relative_to(folder).parts
-        if _counts(file.name) and not any(part.startswith(".") for part in inside):
-            yield folder, file
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    """Yield the corpus files below `folder`; links to folders are followed, each folder once."""
-    seen: set[str] = set()
-    for root, folders, files in os.walk(folder, followlinks=True, onerror=_raise):
-        seen.add(os.path.realpath(root))
-        folders[:] = [f for f in sorted(folders) if not f.startswith(".")]
-        folders[:] = [f for f in folders if os.path.realpath(os.path.join(root, f)) not in seen]
-        yield from (Path(root, file) for file in _only_data(files))
-
-
-def _only_data(files: Iterable[str]) -> list[str]:
-    return sorted(file for file in files if _counts(file))
-
-
-def _counts(file: str) -> bool:
-    return not file.startswith(".") and ".tmp-" not in file and _suffix(file) is not None
-
-
-def _suffix(file: str) -> str | None:
-    lower = file.lower()
-    return next((suffix for suffix in FORMATS if lower.endswith(suffix) and len(lower) > len(suffix)), None)
-
-
-def _check_readable(path: Path, name: str) -> None:
-    try:
-        name.encode()
-        if not is_remote(path):
-            with open(path, "rb"):
+        size = len(PurePosixPath(shard.name).name.encode())
+        if not is_remote(shard.path):
+            with open(shard.path, "rb"):
                 pass
     except UnicodeEncodeError:
-        raise GemixError(f"{str(path)!a}: the file name is not valid UTF-8") from None
+        return f"{str(shard.path)!a}: the file name is not valid UTF-8"
     except OSError as error:
-        _raise(error)
-
-
-def _raise(error: OSError) -> NoReturn:
-    raise GemixError(f"cannot read {error.filename}: {error.strerror}") from error
+        return f"cannot read {shard.path}: {error.strerror}"
+    if size + _AROUND > _LONGEST:
+        return (
+            f"{shard.path}: {size} bytes before the ending, so that the names of its labels would be too long; rename "
+            f"it to at most {_LONGEST - _AROUND}"
+        )
+    return None

@@ -110,7 +110,7 @@ class Job:
         if isinstance(task, Content):
             return msgspec.json.encode(hash_content(task, self.out))
         shard, part = (task, None) if isinstance(task, Shard) else (task.shard, task)
-        plain = isinstance(task, Shard) and task.format == ".jsonl"
+        plain = isinstance(task, Shard) and not task.is_parquet and not task.compression
         marker = label_shard(
             shard,
             self.student,

@@ -10,12 +10,14 @@ from typing import Final
 
 import msgspec
 
-from gemix.corpus.shards import Shard
+from gemix.corpus.check import check_shards
+from gemix.corpus.formats import Shard
 from gemix.labels.job import Job, Join, Task
+from gemix.labels.listed import listed_names, write_listed
 from gemix.labels.markers import Marker, marker_path, read_marker, sidecar_path
 from gemix.labels.parts import FOLDER, Content, Part, Piece, remove_parts, split
 from gemix.labels.reading import Reading
-from gemix.labels.totals import Totals, damaged_files, sidecar_names, sum_markers
+from gemix.labels.totals import Totals, damaged_files, sum_markers
 from gemix.runtime.errors import GemixError, first_faults
 from gemix.runtime.fingerprint import FileFingerprint, file_stat
 from gemix.runtime.lock import folder_lock
@@ -36,7 +38,7 @@ class LabelResult:
     """What `label_corpus` did.
 
     `labelled` and `trusted` are the names of shards labelled now and of those whose labels still stood; `stale` are
-    those with labels in the folder that are no part of the input: they are left alone and not in the totals.
+    those with labels in the folder that are no part of the input: they are left alone, and in no count from now on.
     `damaged` names the files that could be read up to a damage only, as "file:row: reason".
     For one rank all is about its share, with parts of large files under names of their own, and nothing is stale.
     """
@@ -73,7 +75,8 @@ def label_corpus(
         max_bad_fraction: Share of all rows that may be bad; not checked for one rank.
 
     Raises:
-        GemixError: student or tokenizer cannot be loaded, another run is at work in the folder, shards failed (all the
+        GemixError: student or tokenizer cannot be loaded, another run is at work in the folder, files are not what
+            their names say or lack the columns (nothing is labelled then, see `check_shards`), shards failed (all the
             others are labelled by then) or, to collect, have no labels, or too many rows are bad (all shards are
             labelled by then).
 
@@ -96,7 +99,11 @@ def label_corpus(
         tasks = {
             task: size for task, size in share.items() if isinstance(task, Shard) or task.shard.name not in outcomes
         }
-        _compile(job, tasks, launcher, any(shard.format != ".parquet" for shard in shards))
+        if not launcher.collect:
+            _check(tasks, shards if rank is not None else (), reading)
+        if rank is None:
+            write_listed(out, [shard.name for shard in shards])
+        _compile(job, tasks, launcher, any(not shard.is_parquet for shard in shards))
         try:
             outcomes |= _do(job, tasks, launcher, lock)
             if rank is None:
@@ -113,8 +120,7 @@ def label_corpus(
                     remove_parts(shard, out)
     result = _conclude(shards, outcomes, launcher.collect)
     result.totals.bad.check(result.totals.rows, max_bad_fraction)
-    known = {shard.name for shard in shards}
-    return replace(result, stale=[name for name in sidecar_names(out) if name not in known])
+    return replace(result, stale=listed_names(out)[2])
 
 
 def _describe(job: Job, rank: Rank) -> str:
@@ -128,6 +134,12 @@ def _standing(job: Job, tasks: Sequence[Task]) -> Outcomes:
     shards = {task.shard for task in tasks if not isinstance(task, Shard)}
     markers = {shard.name: job.standing(shard) for shard in shards}
     return {name: Done(marker, False) for name, marker in markers.items() if marker is not None}
+
+
+def _check(tasks: Mapping[Task, int], others: Sequence[Shard], reading: Reading) -> None:
+    """Make sure that files can be read, before the first of them is labelled."""
+    files = {task if isinstance(task, Shard) else task.shard for task in tasks}
+    check_shards(sorted(files), reading.text_key, reading.id_key, reading.source_key, others)
 
 
 def _compile(job: Job, tasks: Mapping[Task, int], launcher: Launcher, json_lines: bool) -> None:

@@ -76,7 +76,7 @@ def split(shards: Sequence[Shard], sizes: Mapping[Shard, int]) -> dict[Shard, li
     found: dict[Shard, list[Piece]] = {}
     for shard in shards:
         size = sizes[shard]
-        if shard.format == ".parquet" and size > max(2 * PART_BYTES, total / SHARE_OF_CORPUS):
+        if shard.is_parquet and size > max(2 * PART_BYTES, total / SHARE_OF_CORPUS):
             parts = _split(shard, size)
             if len(parts) > 1:
                 found[shard] = [Content(shard, size // _HASH_SPEED), *parts]

@@ -10,13 +10,14 @@ from typing import Any
 from gemix.labels.counts import Cells, ColumnCounts
 from gemix.labels.drift import Drift, measure_drift
 from gemix.labels.labelled import domains_of
+from gemix.labels.listed import listed_names
 from gemix.labels.markers import Marker, marker_path
 from gemix.labels.reference import read_reference
 from gemix.labels.tally import MILLIONTHS
-from gemix.labels.totals import Totals, read_markers, sidecar_names, sum_markers, write_domains
+from gemix.labels.totals import Totals, read_markers, sum_markers, write_domains
 from gemix.mix.partition import FILE_NAME
 from gemix.runtime.atomic import write_json, write_text
-from gemix.runtime.errors import GemixError
+from gemix.runtime.errors import GemixError, first_faults
 from gemix.runtime.storage import is_file
 
 # Groups that are no value of the column, as tables show them.
@@ -25,13 +26,18 @@ KINDS = {"other": "(other)", "missing": "(missing)", "unreadable": "(unreadable)
 
 @dataclass(frozen=True)
 class LabelStats:
-    """A folder of labels: its markers and their sum, the names of the domains, and shards without a marker."""
+    """A folder of labels: its markers and their sum, and the names of the domains.
+
+    `unfinished` are shards of the corpus without labels, `left_out` those with labels that had left the corpus when it
+    was labelled last: they are in no count.
+    """
 
     folder: Path
     names: list[str]
     totals: Totals
     markers: dict[str, Marker]
     unfinished: list[str]
+    left_out: list[str]
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,8 @@ def read_stats(folder: Path) -> LabelStats:
         GemixError: no labels there, labels that do not belong together, or no names for their domains.
 
     """
-    found = read_markers(folder, sidecar_names(folder))
+    names, missing, left_out = listed_names(folder)
+    found = read_markers(folder, names)
     markers = {name: marker for name, marker in found.items() if marker is not None}
     if not markers:
         unreadable = any(is_file(marker_path(folder, name)) for name in found)
@@ -73,7 +80,8 @@ def read_stats(folder: Path) -> LabelStats:
     table, source = domains_of(folder)
     if len(table.keys) != len(totals.documents):
         raise GemixError(f"{source} has {len(table.keys)} domains, the labels in {folder} {len(totals.documents)}")
-    return LabelStats(folder, table.names, totals, markers, [name for name in found if name not in markers])
+    unfinished = sorted({*missing, *(name for name in found if name not in markers)})
+    return LabelStats(folder, table.names, totals, markers, unfinished, left_out)
 
 
 def groups(column: ColumnCounts) -> list[Group]:
@@ -98,6 +106,14 @@ def notes(totals: Totals) -> list[str]:
                 f"are counted in full, all others are one sum ({KINDS['other']}); a column with fewer values tells more"
             )
     return found
+
+
+def describe_left_out(names: list[str]) -> str:
+    """Return what to say of the labels of shards that are no part of the corpus any more."""
+    return (
+        f"note: {len(names):,} files with labels are no part of the corpus any more; their labels stay and are in no "
+        f"count:\n  {first_faults(names)}"
+    )
 
 
 def remarks(totals: Totals, student: Path, names: list[str]) -> list[str]:
@@ -136,6 +152,7 @@ def _json(stats: LabelStats, columns: dict[str, ColumnCounts | None], drift: Dri
     return {
         "shards": totals.shards,
         "unfinished": stats.unfinished,
+        "left_out": stats.left_out,
         "model": totals.model,
         "settings": totals.settings,
         "rows": totals.rows,

@@ -11,12 +11,13 @@ import numpy as np
 from gemix.corpus.bad_rows import DAMAGE, BadRows
 from gemix.corpus.shards import Shard
 from gemix.labels.counts import ColumnCounts
+from gemix.labels.listed import listed_names
 from gemix.labels.markers import PER_DOMAIN, Marker, marker_path, merge_columns, read_marker, sum_counted, sum_lists
 from gemix.mix.domain_ids import domain_key
 from gemix.mix.partition import Partition, write_partition
 from gemix.runtime.atomic import keep_text
 from gemix.runtime.errors import GemixError, first_faults
-from gemix.runtime.storage import is_remote, names_below
+from gemix.runtime.storage import is_remote
 from gemix.tokens.estimate import estimate_tokens
 
 _THREADS: Final = 16
@@ -113,13 +114,13 @@ def describe_damage(damaged: Sequence[str]) -> str:
 
 
 def totals(out: Path, shards: Sequence[Shard] | None = None) -> Totals:
-    """Return the totals of `shards`, or of every sidecar in the folder `out`.
+    """Return the totals of `shards`, or of all labels in the folder `out` but those of shards that left the corpus.
 
     Raises:
         GemixError: a shard has no readable marker, or the labels do not belong together.
 
     """
-    names = sidecar_names(out) if shards is None else [shard.name for shard in shards]
+    names = listed_names(out)[0] if shards is None else [shard.name for shard in shards]
     markers: dict[str, Marker] = {}
     for name, marker in read_markers(out, names).items():
         if marker is None:
@@ -138,21 +139,6 @@ def read_markers(out: Path, names: Sequence[str]) -> dict[str, Marker | None]:
     """
     with ThreadPoolExecutor(_THREADS if is_remote(out) else 1) as pool:
         return dict(zip(names, pool.map(lambda name: read_marker(marker_path(out, name)), names), strict=True))
-
-
-def sidecar_names(out: Path) -> list[str]:
-    """Return the shard names of all sidecars in the folder `out`, sorted.
-
-    Raises:
-        GemixError: the folder cannot be listed.
-
-    """
-    try:
-        names = names_below(out, ".parquet")
-    except OSError as error:
-        raise GemixError(f"cannot read {out}: {error.strerror or error}") from error
-    visible = (name for name in names if not any(part.startswith(".") for part in name.split("/")))
-    return sorted(name.removesuffix(".parquet") for name in visible)
 
 
 def domain_table(totals: Totals, names: Sequence[str], identity: str | None = None) -> Partition:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
+from gemix.corpus.check import check_shards
 from gemix.corpus.shards import Shard, refuse_overlap
 from gemix.labels.labelled import LabelledCorpus, open_labels
 from gemix.labels.reading import beside
@@ -92,6 +93,7 @@ def prepare_data(
     with folder_lock(out):
         remove_leftovers(out)
         if not _is_made(out, key):
+            check_shards([shard for files in targets.values() for shard in files], corpus.settings["text_key"])
             _make(corpus, out, settings, targets, key)
     return read_data(out)
 

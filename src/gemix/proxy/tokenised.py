@@ -13,6 +13,8 @@ from tokenizers import Tokenizer
 from gemix.proxy.dataset import Part, ProxyData, token_type
 from gemix.proxy.documents import Tokens
 from gemix.runtime.errors import GemixError
+from gemix.runtime.groups import sized_groups
+from gemix.tokens.pieces import pieces
 from gemix.tokens.tokenizer import end_of_text, vocabulary_size
 
 _PIECE = 1 << 21  # characters given to the tokenizer at a time
@@ -77,24 +79,31 @@ def tokenise(texts: Iterable[str], tokenizer: Tokenizer, end: int | None = None)
 def encode(texts: Sequence[str], tokenizer: Tokenizer, end: int, kind: np.dtype[Any]) -> list[Tokens]:
     """Return the tokens of each text with `end` behind them, as arrays of type `kind`.
 
+    The tokenizer is given a long text piece by piece, see `gemix.tokens.pieces`, as where tokens are counted.
+
     Raises:
         GemixError: the tokenizer fails on a text, or makes an end-of-text token inside of one.
 
     """
-    try:
-        encodings = tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-    except Exception as error:  # the library raises plain Exception
-        raise GemixError(f"the tokenizer fails: {error}") from error
-    documents: list[Any] = []
-    for text, encoding in zip(texts, encodings, strict=True):
-        ids = np.array([*encoding.ids, end], kind)
-        if np.count_nonzero(ids == end) > 1:
-            raise GemixError(
-                f"the tokenizer makes the end-of-text token {tokenizer.id_to_token(end)!r} inside of the text that "
-                f"begins {text[:60]!r}: load it with gemix.tokens.tokenizer.load_tokenizer"
-            )
-        documents.append(ids)
-    return documents
+    parts = [(i, piece) for i, text in enumerate(texts) for piece in pieces(text)]
+    found: list[list[Any]] = [[] for _ in texts]
+    done = 0
+    for group in sized_groups([piece for _, piece in parts], _PIECE):
+        try:
+            encodings = tokenizer.encode_batch_fast(group, add_special_tokens=False)
+        except Exception as error:  # the library raises plain Exception
+            raise GemixError(f"the tokenizer fails: {error}") from error
+        for (i, piece), encoding in zip(parts[done : done + len(group)], encodings, strict=True):
+            ids = np.array(encoding.ids, kind)
+            if (ids == end).any():
+                raise GemixError(
+                    f"the tokenizer makes the end-of-text token {tokenizer.id_to_token(end)!r} inside of the text that "
+                    f"begins {piece[:60]!r}: load it with gemix.tokens.tokenizer.load_tokenizer"
+                )
+            found[i].append(ids)
+        done += len(group)
+    last = np.array([end], kind)
+    return [np.concatenate([*of_one, last]) for of_one in found]
 
 
 def held_out(ids: Iterable[str], fraction: float, seed: int = 0) -> NDArray[np.bool_]:

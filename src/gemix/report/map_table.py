@@ -34,7 +34,7 @@ _NOTES: Final = b"gemix"  # key of the table's notes: how it was laid out, and t
 def map_table(run: Path, most: int = MOST) -> tuple[pa.Table, str]:
     """Return the map of a run, and how it was laid out; make map.parquet where the one there is not of this run.
 
-    The seed sample is in the order of a hash of the ids, so its first `most` documents are a random sample that only
+    The seed sample is in the order of a hash of the places, so its first `most` documents are a random sample that only
     the corpus and the seed decide. The layout takes time and depends on the embeddings alone: it is kept when the
     teacher or the names change.
 

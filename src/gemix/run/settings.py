@@ -33,7 +33,9 @@ class RunConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", validate_default=True, defer_build=True)
 
-    inputs: list[str] = Field(default=[], description="files, folders or globs: .jsonl .jsonl.gz .jsonl.zst .parquet")
+    inputs: list[str] = Field(
+        default=[], description="files, folders or globs: JSON lines or .parquet, see docs/corpus.md"
+    )
     text_key: str = Field("text", description="column that holds the text")
     id_key: str = Field("id", description="column that holds the document's id (missing: shard:row)")
     source_key: str | None = Field(None, description="column to count by, beside the domain, while labelling")
@@ -49,7 +51,7 @@ class RunConfig(BaseModel):
     )
     seed: int = Field(0, ge=0, lt=2**32, description="seed of the sample and of every random step")
     sample: int | None = Field(
-        None, ge=1, description="documents that the teacher reads, chosen by a hash of their ids (default 20,000)"
+        None, ge=1, description="documents that the teacher reads, chosen by a hash of their places (default 20,000)"
     )
     sample_bytes: int | None = Field(None, ge=1, description="size of the sample in bytes of text instead")
     window: int = Field(

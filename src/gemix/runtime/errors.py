@@ -1,7 +1,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-_NAMED: Final = 10
+_NAMED: Final = 20
 
 
 class GemixError(Exception):
@@ -12,6 +12,6 @@ class GemixError(Exception):
 
 
 def first_faults(faults: Sequence[str]) -> str:
-    """Return the first ten faults, a line each, indented after the first, and how many more there are."""
+    """Return the first twenty faults, a line each, indented after the first, and how many more there are."""
     more = f"\n  and {len(faults) - _NAMED:,} more" if len(faults) > _NAMED else ""
     return "\n  ".join(faults[:_NAMED]) + more

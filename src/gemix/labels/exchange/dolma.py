@@ -33,14 +33,14 @@ class DolmaAttributes:
 
     def files(self, shard: Shard) -> list[str]:
         """Return the one file: the mixer looks for the name of the document file."""
-        file = shard.path.name if shard.format != ".parquet" else f"{shard.path.stem}.jsonl.gz"
+        file = shard.path.name if not shard.is_parquet else f"{shard.path.stem}.jsonl.gz"
         return [f"attributes/{self.name}/{Path(shard.name).parent / file}"]
 
     def write(self, labels: Labels, paths: list[Path], advance: Advance) -> None:
         """Write it; the documents are read for their lengths and their `source`."""
         encode = msgspec.json.Encoder().encode
         tags = tag_names(self.name, labels.names)
-        suffix = ".jsonl.gz" if labels.shard.format == ".parquet" else labels.shard.format
+        suffix = ".jsonl.gz" if labels.shard.is_parquet else labels.shard.format
         rows = LabelRows(labels.shard, labels.folder)
         batches = read_batches(labels.shard, text_key=labels.text_key, id_key=labels.id_key, with_extras=["source"])
         with open_lines(paths[0], suffix) as file:

@@ -41,6 +41,6 @@ class Join:
         for column in columns:
             if column in (labels.text_key, labels.id_key):
                 raise column_is_taken(labels.shard.path, column)
-        join = join_parquet if labels.shard.format == ".parquet" else join_lines
+        join = join_parquet if labels.shard.is_parquet else join_lines
         with local_copy(labels.shard.path) as copy:
             join(replace(labels, shard=Shard(labels.shard.name, copy)), columns, paths[0], advance)

@@ -1,5 +1,6 @@
 """JSON lines files, plain or compressed by the end of their name; equal lines make equal bytes."""
 
+import bz2
 import gzip
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,15 +12,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import zstandard
 
+from gemix.corpus.formats import FORMATS
+
 
 @contextmanager
 def open_lines(path: Path, suffix: str) -> Iterator[BinaryIO]:
-    """Yield a binary file whose bytes go to `path`, compressed as `suffix` says: .jsonl, .jsonl.gz or .jsonl.zst."""
+    """Yield a binary file whose bytes go to `path`, compressed as `suffix` says (`gemix.corpus.formats`)."""
+    kind = FORMATS[suffix]
     with open(path, "wb") as file:
-        if suffix.endswith(".gz"):
+        if kind == "gz":
             with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0) as stream:
                 yield cast(BinaryIO, stream)
-        elif suffix.endswith(".zst"):
+        elif kind == "bz2":
+            with bz2.BZ2File(file, "wb") as stream:
+                yield cast(BinaryIO, stream)
+        elif kind == "zst":
             with zstandard.ZstdCompressor(write_checksum=True).stream_writer(file, closefd=False) as stream:
                 yield stream
         else:
