@@ -253,7 +253,7 @@ def test_the_command_line(store: Any, remote: str, student_folder: Path) -> None
     assert done.exit_code == 0, done.output
     assert "labelled 4 files now" in done.stderr
     assert "cooking" in done.stdout
-    assert objects(store, "labels/")["domains.csv"].startswith(b"domain,name,documents,bytes,tokens,tokenizer\n")
+    assert objects(store, "labels/")["domains.csv"].startswith(b"domain,name,documents,bytes,tokens,tokens_low,")
     done = CliRunner().invoke(app, [*command[:-4], "--out", "s3://web/corpus/labels"])
     assert done.exit_code == 1
     assert "lies inside the input folder s3://web/corpus" in done.stderr

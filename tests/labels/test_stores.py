@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import pytest
 from label_data import contents
+from support import WORD_TOKENIZER
 
 from gemix.corpus.shards import Shard, resolve_shards
 from gemix.labels import label_corpus
@@ -50,6 +51,7 @@ def test_a_corpus_is_labelled_from_and_to_it(
         files.pipe_file(f"/web/corpus/{name}", data)
     for name, data in contents(student_folder).items():
         files.pipe_file(f"/web/student/{name}", data)
+    files.pipe_file("/web/tokenizer.json", WORD_TOKENIZER.read_bytes())
     there = resolve_shards([f"{store}://web/corpus"])
     assert [shard.name for shard in there] == [shard.name for shard in shards]
     assert all(is_remote(shard.path) and str(shard.path).startswith(f"{store}://") for shard in there)

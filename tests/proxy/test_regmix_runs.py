@@ -9,8 +9,8 @@ from gemix.mix.goal import make_goal
 from gemix.mix.judge import judge_runs
 from gemix.mix.partition import Partition
 from gemix.mix.tables import RunTable
+from gemix.proxy.check import paired, trained_check, validate
 from gemix.proxy.regmix import Plan, gather
-from gemix.proxy.regmix_check import paired, trained_check, validate
 from gemix.proxy.swarm import Swarm
 from gemix.runtime.errors import GemixError
 

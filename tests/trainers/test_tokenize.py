@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from export_data import NAMES, contents
-from hypothesis import given
-from hypothesis import strategies as st
+from support import WORD_TOKENIZER
 from token_data import make_corpus, read_data, wide
 
 from gemix.corpus.buffers import Texts, text_list
@@ -26,15 +25,16 @@ from gemix.labels import Reading
 from gemix.labels.shard import label_shard
 from gemix.labels.totals import totals, write_domains
 from gemix.mix.partition import read_partition
+from gemix.proxy import tokenised
 from gemix.runtime.errors import GemixError
 from gemix.runtime.map import Launcher
 from gemix.runtime.ranks import Rank
 from gemix.student.normaliser import Normaliser
 from gemix.tokens import load_tokenizer
-from gemix.trainers import LAYOUTS, TokenizeSettings, read_index, token_coding, tokenize_corpus
+from gemix.tokens.pieces import pieces
+from gemix.trainers import LAYOUTS, TokenizeSettings, read_index, tokenize_corpus
 from gemix.trainers.adopt import adopt_counts
 from gemix.trainers.scatter import is_held_out
-from gemix.trainers.token_coding import cut
 
 Corpus = tuple[list[Shard], Path, Path]
 
@@ -167,22 +167,13 @@ def test_a_part_without_documents_has_no_file(corpus: Corpus, tmp_path: Path) ->
     assert sum(domain.whole.documents for domain in index.domains) == len(texts_of([shards[0]]))
 
 
-@given(st.text(alphabet="ab\n", max_size=60), st.integers(1, 9))
-def test_long_documents_are_cut_behind_lines(text: str, size: int) -> None:
-    pieces = list(cut(text, size))
-    assert "".join(pieces) == text
-    assert all(len(piece) <= size for piece in pieces)
-    assert all(piece.endswith("\n") for piece in pieces[:-1] if "\n" in piece)
-
-
 def test_a_long_document_is_one_document(corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shards, labels, tokenizer = corpus
     whole = tokenize_corpus(shards, labels, tmp_path / "whole", TokenizeSettings("npy", tokenizer))
-    monkeypatch.setattr(token_coding, "_LONGEST", 40)
-    monkeypatch.setattr(token_coding, "in_pieces", lambda texts: ([text] for text in texts))
-    pieces = tokenize_corpus(shards, labels, tmp_path / "pieces", TokenizeSettings("npy", tokenizer))
+    monkeypatch.setattr(tokenised, "pieces", lambda text: pieces(text, 40))
+    cut = tokenize_corpus(shards, labels, tmp_path / "pieces", TokenizeSettings("npy", tokenizer))
     coder = load_tokenizer(tokenizer)
-    for folder, index in (("whole", whole), ("pieces", pieces)):
+    for folder, index in (("whole", whole), ("pieces", cut)):
         found = read_data(tmp_path / folder, index)
         assert all(document.count(index.end) == 1 for documents in found.values() for document in documents)
         texts = {coder.decode(document[:-1]) for documents in found.values() for document in documents}
@@ -291,7 +282,7 @@ def test_few_files_are_open_whatever_the_number_of_domains(corpus: Corpus, tmp_p
     rows = [{"id": str(i), "text": f"{i % 150} word{i}"} for i in range(600)]
     (tmp_path / "in" / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (shard,) = resolve_shards([tmp_path / "in"])
-    label_shard(shard, NumberStudent(), tmp_path / "labels", model="m", reading=Reading())
+    label_shard(shard, NumberStudent(), tmp_path / "labels", model="m", reading=Reading(tokenizer=WORD_TOKENIZER))
     write_domains(totals(tmp_path / "labels", [shard]), NumberStudent.domains, tmp_path / "labels" / "domains.csv")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = max(int(name) for name in os.listdir("/proc/self/fd")) + 30

@@ -9,6 +9,7 @@ from gemix.cli import mix_doremi, mix_perf, mix_reuse, mix_train, taxonomy
 from gemix.cli.mix_common import (
     AsJSON,
     Budget,
+    Groups,
     Kind,
     MaxEpochs,
     Maximise,
@@ -21,11 +22,11 @@ from gemix.cli.mix_common import (
     Source,
     Take,
     Targets,
+    begin,
     domains_and_box,
     finish,
     goal_of,
     mix_command,
-    out_of,
     runs_of,
     sha256,
     takes,
@@ -48,6 +49,7 @@ def uniform(
     out: Out = None,
     max_epochs: MaxEpochs = None,
     budget: Budget = None,
+    group: Groups = None,
     plot: Plot = None,
     as_json: AsJSON = False,
 ) -> None:
@@ -58,9 +60,8 @@ def uniform(
     from gemix.mix import strategies
     from gemix.mix.grounds import by_hand
 
-    partition, box = domains_and_box(source, max_epochs, budget)
-    weights, why = strategies.uniform(box), by_hand("equal weights, compared with nothing")
-    finish("uniform", weights, partition, box, why, out_of(source, out), budget, max_epochs, plot, as_json)
+    job = begin(source, out, max_epochs, budget, group, plot, as_json)
+    finish(job, "uniform", by_hand("equal weights, compared with nothing"), strategies.uniform(job.box), {})
 
 
 @app.command()
@@ -70,6 +71,7 @@ def natural(
     out: Out = None,
     max_epochs: MaxEpochs = None,
     budget: Budget = None,
+    group: Groups = None,
     plot: Plot = None,
     as_json: AsJSON = False,
 ) -> None:
@@ -80,9 +82,9 @@ def natural(
     from gemix.mix import strategies
     from gemix.mix.grounds import by_hand
 
-    partition, box = domains_and_box(source, max_epochs, budget)
-    weights, why = strategies.natural(partition.shares, box), by_hand("the shares that the corpus has")
-    finish("natural", weights, partition, box, why, out_of(source, out), budget, max_epochs, plot, as_json)
+    job = begin(source, out, max_epochs, budget, group, plot, as_json)
+    weights = strategies.natural(job.partition.shares, job.box)
+    finish(job, "natural", by_hand("the shares that the corpus has"), weights, {})
 
 
 @app.command()
@@ -93,6 +95,7 @@ def temperature(
     out: Out = None,
     max_epochs: MaxEpochs = None,
     budget: Budget = None,
+    group: Groups = None,
     plot: Plot = None,
     as_json: AsJSON = False,
 ) -> None:
@@ -103,11 +106,10 @@ def temperature(
     from gemix.mix import strategies
     from gemix.mix.grounds import by_hand
 
-    partition, box = domains_and_box(source, max_epochs, budget)
-    weights = strategies.temperature(partition.shares, temperature, box)
+    job = begin(source, out, max_epochs, budget, group, plot, as_json)
+    weights = strategies.temperature(job.partition.shares, temperature, job.box)
     why = by_hand(f"shares flattened by a temperature of {temperature:g}, compared with nothing")
-    facts = {"temperature": temperature}
-    finish("temperature", weights, partition, box, why, out_of(source, out), budget, max_epochs, plot, as_json, facts)
+    finish(job, "temperature", why, weights, {"temperature": temperature})
 
 
 @app.command()
@@ -127,6 +129,7 @@ def pareto(
     ] = Path("pareto.csv"),
     max_epochs: MaxEpochs = None,
     budget: Budget = None,
+    group: Groups = None,
 ) -> None:
     """Show what several targets cost each other: the predicted mixtures that no other one beats in all of them.
 
@@ -146,7 +149,7 @@ def pareto(
     goal = goal_of(target, maximise, minimise)
     if goal.alone:
         raise ValueError("a Pareto front needs two targets or more: --target A --target B")
-    partition, box = domains_and_box(source, max_epochs, budget)
+    partition, box = domains_and_box(source, max_epochs, budget, group)
     table, values = runs_of(mixtures, metrics, partition).targets(list(goal.weights))
     models = [surrogates.surrogate(cast(Any, surrogate)).fit(table.W, y) for y in values.T]
     region = Region.of(table.W)
@@ -199,18 +202,16 @@ def mixmin(
     from gemix.mix.likelihoods import read_likelihoods
 
     take_unproven = takes(take)
-    partition, box = domains_and_box(source, max_epochs, budget)
-    table, lengths = read_likelihoods(likelihoods, partition.keys, partition.names)
-    found = strategies.mixmin(table, box, lengths, tolerance)
+    job = begin(source, out, max_epochs, budget, None, plot, as_json)
+    table, lengths = read_likelihoods(likelihoods, job.partition.keys, job.partition.names)
+    found = strategies.mixmin(table, job.box, lengths, tolerance)
     say(f"{found.objective:.6f} nats, at most {found.gap:.2g} above the optimum, after {found.iterations} steps")
     if found.gap > tolerance:
         say(f"warning: the gap {found.gap:.2g} is above --tolerance {tolerance:g}")
     reason = "MixMin weighs models of single domains; no model was trained on the mixture"
-    judged = unproven(found.weights, strategies.natural(partition.shares, box), reason, take_unproven)
+    judged = unproven(found.weights, strategies.natural(job.partition.shares, job.box), reason, take_unproven)
     facts = {"likelihoods_sha256": sha256(likelihoods), "objective": found.objective, "gap": found.gap}
-    finish(
-        "mixmin", judged.weights, partition, box, judged, out_of(source, out), budget, max_epochs, plot, as_json, facts
-    )
+    finish(job, "mixmin", judged, judged.weights, facts)
 
 
 for _function in (mix_train.regmix, mix_perf.perf, mix_doremi.doremi, mix_reuse.reuse):

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -39,6 +40,15 @@ MaxEpochs = Annotated[
 Budget = Annotated[
     float | None,
     typer.Option("--budget", help="tokens of the real training: 25B, 400M, 1e9", show_default="unknown", **COUNT),
+]
+Groups = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--group",
+        metavar="DOMAINS>=SHARE",
+        help='what some domains have together: "code,math>=0.15", "web<=0.4"; "news=0.1" pins; may be repeated',
+        show_default="none",
+    ),
 ]
 Plot = Annotated[
     Path | None, typer.Option(help="draw weights beside natural shares: .png or .svg", show_default="no figure")
@@ -89,8 +99,40 @@ Strength = Annotated[
 mix_command = command(ValueError, extra="mix")
 
 
-def domains_and_box(source: Path, max_epochs: float | None, budget: float | None) -> tuple["Partition", "Box"]:
+@dataclass(frozen=True)
+class Job:
+    """What every strategy is given: domains and where mixtures over them may lie, and what becomes of the result."""
+
+    partition: "Partition"
+    box: "Box"
+    out: Path
+    budget: float | None
+    max_epochs: float | None
+    groups: Sequence[str]
+    plot: Path | None
+    as_json: bool
+
+
+def begin(
+    source: Path,
+    out: Path | None,
+    max_epochs: float | None,
+    budget: float | None,
+    groups: Sequence[str] | None,
+    plot: Path | None,
+    as_json: bool,
+) -> Job:
+    """Return what the options that all strategies share ask for."""
+    partition, box = domains_and_box(source, max_epochs, budget, groups)
+    goes = out or (source / "mixture.json" if source.is_dir() else Path("mixture.json"))
+    return Job(partition, box, goes, budget, max_epochs, groups or (), plot, as_json)
+
+
+def domains_and_box(
+    source: Path, max_epochs: float | None, budget: float | None, groups: Sequence[str] | None
+) -> tuple["Partition", "Box"]:
     """Return the table of domains and where mixtures over it may lie."""
+    from gemix.mix.groups import with_groups
     from gemix.mix.partition import FILE_NAME, read_partition
 
     path = source / FILE_NAME if source.is_dir() else source
@@ -98,9 +140,10 @@ def domains_and_box(source: Path, max_epochs: float | None, budget: float | None
         raise ValueError(f"{source} has no {FILE_NAME}: label its corpus first, `gemix run --out {source}`")
     partition = read_partition(path)
     try:
-        return partition, partition.box(max_epochs, budget)
+        box = partition.box(max_epochs, budget)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+    return partition, with_groups(box, groups or (), partition.names)
 
 
 def runs_of(mixtures: Path, metrics: Path | None, partition: "Partition") -> "RunTable":
@@ -111,6 +154,21 @@ def runs_of(mixtures: Path, metrics: Path | None, partition: "Partition") -> "Ru
     for note in table.notes:
         say(f"note: {note}")
     return table
+
+
+def designed(runs: Path, partition: "Partition") -> dict[str, Any]:
+    """Return what the runs of a folder or table were designed for, as a fact of the mixture; of others nothing.
+
+    Raises:
+        ValueError: they were designed over other domains than these.
+
+    """
+    from gemix.mix.design_file import refuse_other_partition
+
+    found = refuse_other_partition(runs if runs.is_dir() else runs.parent, partition)
+    if found is None:
+        return {}
+    return {"design": found.model_dump(include={"kind", "seed", "strength", "floor", "cap", "groups", "counter"})}
 
 
 def parse_targets(texts: Sequence[str]) -> dict[str, float]:
@@ -166,51 +224,55 @@ def takes(take: str | None) -> bool:
     return take is not None
 
 
-def out_of(source: Path, out: Path | None) -> Path:
-    """Return where the mixture goes."""
-    return out or (source / "mixture.json" if source.is_dir() else Path("mixture.json"))
-
-
 def finish(
+    job: Job,
     strategy: str,
-    weights: Any,
-    partition: "Partition",
-    box: "Box",
     grounds: "Grounds | Judged",
-    out: Path,
-    budget: float | None,
-    max_epochs: float | None,
-    plot: Path | None = None,
-    as_json: bool = False,
-    provenance: Mapping[str, Any] | None = None,
-    surrogate: dict[str, Any] | None = None,
-    fitted: str | None = None,
+    weights: "Floats",
+    facts: Mapping[str, Any],
+    surrogate: tuple[dict[str, Any], str] | None = None,
     proxy_epochs: "Floats | None" = None,
 ) -> None:
-    """Write the mixture, and the fitted surrogates beside it if there are any; draw it if asked, and print it."""
-    from gemix.mix import surrogate_json
+    """Write the mixture, and the fitted surrogates beside it if there are any; draw it if asked, and print it.
+
+    Args:
+        job: what was asked for.
+        strategy: what decided.
+        grounds: for the weights.
+        weights: (K,) in the order of the domains.
+        facts: of where it comes from.
+        surrogate: its quality, and the fitted curves as JSON.
+        proxy_epochs: (K,) passes over each domain that a proxy made at these weights.
+
+    """
     from gemix.mix.formats import mixture_json
     from gemix.mix.result import make_mixture
     from gemix.runtime.atomic import write_text
     from gemix.runtime.version import __version__
 
-    tokens = None if budget is None else round(budget)
-    facts = {"gemix": __version__, "max_epochs": max_epochs} | dict(provenance or {})
-    if surrogate is not None and fitted is not None:
-        write_text(surrogate_json.path_beside(out), fitted)
+    tokens = None if job.budget is None else round(job.budget)
+    asked: dict[str, Any] = {"gemix": __version__, "max_epochs": job.max_epochs}
+    if job.groups:
+        asked["groups"] = list(job.groups)
+    quality = None
+    if surrogate is not None:
+        from gemix.mix import surrogate_json
+
+        quality, fitted = surrogate
+        write_text(surrogate_json.path_beside(job.out), fitted)
         # Of the two files the mixture comes last: its fingerprint tells whether what lies beside it is its own.
-        surrogate = surrogate | {"sha256": hashlib.sha256(fitted.encode()).hexdigest()}
-    mixture = make_mixture(strategy, weights, partition, grounds, tokens, box, surrogate, facts)
-    write_text(out, mixture_json.dump(mixture))
-    if plot is not None:
+        quality = quality | {"sha256": hashlib.sha256(fitted.encode()).hexdigest()}
+    mixture = make_mixture(strategy, weights, job.partition, grounds, tokens, job.box, quality, asked | dict(facts))
+    write_text(job.out, mixture_json.dump(mixture))
+    if job.plot is not None:
         from gemix.report.figures import mixture_figure
 
-        mixture_figure(mixture, plot)
-    if as_json:
+        mixture_figure(mixture, job.plot)
+    if job.as_json:
         typer.echo(mixture_json.dump(mixture), nl=False)
     else:
         _print(mixture, proxy_epochs)
-    say(f"{out}: {len(mixture.domains):,} domains" + (f"; {plot}" if plot else ""))
+    say(f"{job.out}: {len(mixture.domains):,} domains" + (f"; {job.plot}" if job.plot else ""))
 
 
 def _print(mixture: "Mixture", proxy_epochs: "Floats | None") -> None:

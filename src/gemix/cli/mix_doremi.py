@@ -8,28 +8,24 @@ import typer
 from gemix.cli.mix_common import (
     AsJSON,
     Budget,
+    Groups,
     MaxEpochs,
     Out,
     Plot,
     Seed,
     Source,
     Take,
-    domains_and_box,
+    begin,
     finish,
     mix_command,
-    out_of,
     takes,
 )
 from gemix.cli.proxy_common import Device, DryRun, Preset, ProxyTokens, Rate, TokenData, open_data, say_cost
 from gemix.runtime.progress import say
 
 if TYPE_CHECKING:
-    from gemix.mix.box import Box
-    from gemix.mix.judged import Judged
-    from gemix.mix.partition import Partition
     from gemix.proxy.dataset import ProxyData
     from gemix.proxy.doremi import DoReMiSettings
-    from gemix.proxy.factory import Kind
 
 
 @mix_command
@@ -52,6 +48,7 @@ def doremi(
     out: Out = None,
     max_epochs: MaxEpochs = None,
     budget: Budget = None,
+    group: Groups = None,
     plot: Plot = None,
     as_json: AsJSON = False,
     record: Annotated[Path, typer.Option(help="with --token-data: folder of its record")] = Path("doremi"),
@@ -92,11 +89,14 @@ def doremi(
     if start not in ("uniform", "natural"):
         raise ValueError(f"--start is uniform or natural, not {start!r}")
     take_unproven = takes(take)
-    partition, box = domains_and_box(source, max_epochs, budget)
+    job = begin(source, out, max_epochs, budget, group, plot, as_json)
+    partition, box = job.partition, job.box
     facts: dict[str, Any] = {}
     if token_data is not None:
+        from gemix.mix.goal import make_goal
+        from gemix.proxy.check import SEEDS, CheckPlan, confirm
         from gemix.proxy.factory import Kind
-        from gemix.proxy.regmix_check import SEEDS
+        from gemix.proxy.swarm import MEAN
 
         if excess is not None or start != "uniform":
             raise ValueError("--token-data makes its own record, from uniform weights: leave out --excess and --start")
@@ -125,43 +125,14 @@ def doremi(
     home = strategies.natural(partition.shares, box)
     judged = unproven(project(state.average, box), home, _UNPROVEN, take_unproven and token_data is None)
     if token_data is not None:
-        judged = _check(judged, data, record / "check", kind, tokens, partition, box, take_unproven)
-    finish(
-        "doremi", judged.weights, partition, box, judged, out_of(source, out), budget, max_epochs, plot, as_json, facts
-    )
+        check = CheckPlan(record / "check", kind, tokens, np.ones(len(first)), SEEDS[kind.name])
+        goal = make_goal({MEAN: 1.0}, minimise=[MEAN])
+        even, scale = strategies.uniform(box), np.zeros((1, 1))
+        judged = confirm(judged, even, data, check, partition.keys, goal, scale, take_unproven)
+    finish(job, "doremi", judged, judged.weights, facts)
 
 
 _UNPROVEN = "DoReMi weighs by excess losses; no model was compared with one on natural shares"
-
-
-def _check(
-    judged: "Judged",
-    data: "ProxyData",
-    folder: Path,
-    kind: "Kind",
-    tokens: int,
-    partition: "Partition",
-    box: "Box",
-    take: bool,
-) -> "Judged":
-    """Train the mixture beside natural and uniform ones, with several seeds."""
-    import numpy as np
-
-    from gemix.mix.goal import make_goal
-    from gemix.mix.strategies import uniform
-    from gemix.proxy.regmix_check import SEEDS, CheckPlan, fresh_swarms, judges, trained_check
-    from gemix.proxy.swarm import MEAN
-
-    assert judged.wish is not None
-    judging = judges(data)
-    plan = CheckPlan(folder, kind, tokens, np.ones(len(data.domains)), SEEDS[kind.name])
-    order = [partition.keys.index(name) for name in data.names]
-    named = {"natural": judged.natural, "choice": judged.wish, "uniform": uniform(box)}
-    asked = {name: w[order] for name, w in named.items()}
-    documents = sum(part.documents for part in judging.valid)
-    goal = make_goal({MEAN: 1.0}, minimise=[MEAN])
-    found = trained_check(fresh_swarms(judging, plan), asked, goal, np.zeros((1, 1)), documents)
-    return judged.after(found, take)
 
 
 def _train(

@@ -1,7 +1,7 @@
 """`gemix mix perf`: from tables of a baseline and probes, or from runs that it trains itself."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -9,6 +9,7 @@ from gemix.cli.mix_common import (
     NO_RUNS,
     AsJSON,
     Budget,
+    Groups,
     MadeMetrics,
     MadeMixtures,
     MaxEpochs,
@@ -18,12 +19,11 @@ from gemix.cli.mix_common import (
     Plot,
     Source,
     SwarmFolder,
-    domains_and_box,
+    begin,
     finish,
     goal_of,
     mix_command,
     no_tables,
-    out_of,
     runs_of,
 )
 from gemix.cli.proxy_common import (
@@ -40,9 +40,6 @@ from gemix.cli.proxy_common import (
     pools_of,
     say_cost,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 @mix_command
@@ -65,6 +62,7 @@ def perf(
     out: Out = None,
     max_epochs: MaxEpochs = None,
     budget: Budget = None,
+    group: Groups = None,
     plot: Plot = None,
     as_json: AsJSON = False,
     swarm: SwarmFolder = Path("probes"),
@@ -94,7 +92,8 @@ def perf(
     """
     from gemix.mix.judge_probes import judge_probes
 
-    partition, box = domains_and_box(source, max_epochs, budget)
+    job = begin(source, out, max_epochs, budget, group, plot, as_json)
+    partition, box = job.partition, job.box
     more: dict[str, Any] = {"beta": beta, "target": target}
     if token_data is None:
         if mixtures is None:
@@ -105,9 +104,9 @@ def perf(
         table, _ = runs_of(mixtures, metrics, partition).targets([target])
         more["baseline"] = baseline
     else:
+        from gemix.proxy.check import CheckPlan, fresh_swarms
         from gemix.proxy.factory import Kind as ProxyKind
         from gemix.proxy.perf import BASELINE, probe
-        from gemix.proxy.regmix_check import CheckPlan, fresh_swarms
 
         no_tables(mixtures, metrics, baseline)
         goal = goal_of([target], maximise, [target])
@@ -122,7 +121,4 @@ def perf(
         baseline = BASELINE
         more |= {"share": share, "repeats": repeats, "matched": pools.factor}
     judged = judge_probes(table, goal, baseline, box, beta)
-    finish(
-        "perf", judged.weights, partition, box, judged, out_of(source, out), budget, max_epochs, plot, as_json,
-        more | {"runs": table.sources},
-    )  # fmt: skip
+    finish(job, "perf", judged, judged.weights, more | {"runs": table.sources})

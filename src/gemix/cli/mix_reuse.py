@@ -9,14 +9,14 @@ import typer
 from gemix.cli.mix_common import (
     AsJSON,
     Budget,
+    Groups,
     MaxEpochs,
     Out,
     Plot,
     Source,
-    domains_and_box,
+    begin,
     finish,
     mix_command,
-    out_of,
     read_weights_of,
     sha256,
 )
@@ -45,6 +45,7 @@ def reuse(
     out: Out = None,
     max_epochs: MaxEpochs = None,
     budget: Budget = None,
+    group: Groups = None,
     plot: Plot = None,
     as_json: AsJSON = False,
 ) -> None:
@@ -57,7 +58,8 @@ def reuse(
     from gemix.mix.partition import write_partition
     from gemix.runtime.atomic import write_text
 
-    partition, box = domains_and_box(source, max_epochs, budget)
+    job = begin(source, out, max_epochs, budget, group, plot, as_json)
+    partition, box = job.partition, job.box
     found = reusing.match(read_weights_of(mixture, partition), partition, _splits(split or []))
     if reduced is not None:
         small, _ = reusing.reduce(found, box)
@@ -69,7 +71,7 @@ def reuse(
         say("warning: the expanded mixture leaves the caps and floors of the new table")
     facts = {"reused_sha256": sha256(mixture)} | ({} if solved is None else {"solved_sha256": sha256(solved)})
     why = Grounds(verdict="unproven", reason=f"carried from {mixture.name} ({facts['reused_sha256'][:12]})")
-    finish("reuse", weights, partition, box, why, out_of(source, out), budget, max_epochs, plot, as_json, facts)
+    finish(job, "reuse", why, weights, facts)
 
 
 def _splits(texts: Sequence[str]) -> dict[str, list[str]]:

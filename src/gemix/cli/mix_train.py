@@ -10,6 +10,8 @@ from gemix.cli.mix_common import (
     NO_RUNS,
     AsJSON,
     Budget,
+    Groups,
+    Job,
     Kind,
     MadeMetrics,
     MadeMixtures,
@@ -23,12 +25,12 @@ from gemix.cli.mix_common import (
     Strength,
     SwarmFolder,
     Take,
-    domains_and_box,
+    begin,
+    designed,
     finish,
     goal_of,
     mix_command,
     no_tables,
-    out_of,
     runs_of,
     takes,
 )
@@ -49,11 +51,10 @@ from gemix.cli.proxy_common import (
 from gemix.runtime.progress import say
 
 if TYPE_CHECKING:
-    from gemix.mix.box import Box
+    from gemix.mix.box import Box, Floats
     from gemix.mix.goal import Goal
     from gemix.mix.judge import Wishes
     from gemix.mix.judged import Judged
-    from gemix.mix.partition import Partition
     from gemix.mix.tables import RunTable
     from gemix.proxy.dataset import ProxyData
     from gemix.proxy.factory import Kind as ProxyKind
@@ -93,6 +94,7 @@ def regmix(
     out: Out = None,
     max_epochs: MaxEpochs = None,
     budget: Budget = None,
+    group: Groups = None,
     plot: Plot = None,
     as_json: AsJSON = False,
     plot_fit: Annotated[
@@ -135,23 +137,25 @@ def regmix(
 
     take_unproven = takes(take)
     known_kind(cast(Any, surrogate))  # an unknown one is refused before anything is trained
-    partition, box = domains_and_box(source, max_epochs, budget)
+    job = begin(source, out, max_epochs, budget, group, plot, as_json)
+    partition, box = job.partition, job.box
     facts: dict[str, Any] = {"seed": seed}
-    proxy_epochs = None
+    passes = None
     if token_data is None:
         if mixtures is None:
             raise ValueError(NO_RUNS)
         goal = goal_of(target, maximise, minimise, objective)
         wishes = Wishes(reach, take_unproven, _limits(no_worse), _directions(maximise, minimise))
+        facts |= designed(mixtures, partition)
         table = runs_of(mixtures, metrics, partition)
         judged = judge_runs(table, goal, partition.shares, box, wishes, seed)
-        more: dict[str, Any] = {}
     else:
+        from gemix.proxy.check import SEEDS
         from gemix.proxy.factory import Kind as ProxyKind
         from gemix.proxy.regmix import Plan
-        from gemix.proxy.regmix_check import SEEDS
 
         no_tables(mixtures, metrics)
+        facts |= designed(swarm, partition)
         plan = Plan(runs, check_runs, strength, seed, active, start, batch)
         kind = ProxyKind(proxy, order, preset, device, rate)
         data, tokens = open_data(token_data, partition.keys, proxy_tokens)
@@ -160,58 +164,57 @@ def regmix(
             return
         goal = goal_of(target or ["mean"], maximise, [*(minimise or []), *data.valid_names, "mean"], objective)
         wishes = Wishes(reach, take_unproven, _limits(no_worse), dict.fromkeys([*data.valid_names, "mean"], "down"))
-        table, judged, more = _train(
-            data, swarm, kind, tokens, plan, partition, box, goal, wishes, budget, match_repetition
-        )
-        proxy_epochs = judged.weights * more.pop("passes")
-    quality = _surrogates(table, goal, surrogate, seed, plot_fit)
-    fitted = quality.pop("fitted")
-    finish(
-        "regmix", judged.weights, partition, box, judged, out_of(source, out), budget, max_epochs, plot, as_json,
-        facts | {"runs": table.sources} | more, quality, fitted(box), proxy_epochs,
-    )  # fmt: skip
+        table, judged, passes, more = _train(data, swarm, kind, tokens, plan, job, goal, wishes, match_repetition)
+        facts |= more
+    fitted = _surrogates(table, goal, surrogate, seed, box, plot_fit)
+    epochs = None if passes is None else judged.weights * passes
+    finish(job, "regmix", judged, judged.weights, facts | {"runs": table.sources}, fitted, epochs)
 
 
+# One training of many parts, each of which is given on.
 def _train(
     whole: "ProxyData",
     folder: Path,
     kind: "ProxyKind",
     tokens: int,
     plan: "Plan",
-    partition: "Partition",
-    box: "Box",
+    job: Job,
     goal: "Goal",
     wishes: "Wishes",
-    budget: float | None,
     matched: bool,
-) -> "tuple[RunTable, Judged, dict[str, Any]]":
-    """Train the runs and judge by them; train what they choose beside natural; return runs, judgement and facts."""
+) -> "tuple[RunTable, Judged, Floats, dict[str, Any]]":
+    """Train the runs and judge by them; train what they choose beside natural.
+
+    Returns:
+        The runs, the judgement, (K,) passes over each domain in a proxy that is given it alone, and facts.
+
+    """
     import numpy as np
 
+    from gemix.mix.design_file import Design, read_design, write_design
     from gemix.mix.judge import judge_runs
     from gemix.mix.strategies import uniform
+    from gemix.proxy.check import SEEDS, CheckPlan, confirm, searched, validate
     from gemix.proxy.factory import make_proxy
     from gemix.proxy.regmix import gather
-    from gemix.proxy.regmix_check import SEEDS, CheckPlan, fresh_swarms, judges, searched, trained_check, validate
     from gemix.proxy.swarm import Swarm
 
-    pools = pools_of(whole, partition, tokens, budget, matched)
-    data = searched(whole)
-    if pools.factor is not None and pools.factor < 1:
-        data = data.cut(pools.shares, plan.seed)
+    partition, box = job.partition, job.box
+    pools = pools_of(whole, partition, tokens, job.budget, matched)
+    data = searched(whole).cut(pools.shares, plan.seed)
     trained = Swarm(folder, make_proxy(data, kind), tokens, plan.seed)
+    if read_design(folder) is None:
+        write_design(folder, Design.of("dirichlet", partition, box, plan.seed, plan.strength))
     gathered = gather(trained, partition, box, dict(goal.weights), goal.kind, plan, say)
     if gathered.stopped:
         say(f"stopped after {len(gathered.table.ids):,} of {plan.runs:,} runs: more would not change the answer")
     table = gathered.table
     judged = judge_runs(table, goal, partition.shares, box, wishes, plan.seed)
     values = table.targets(list(goal.weights))[1]
-    order = [data.names.index(key) for key in partition.keys]
     more: dict[str, Any] = {
         "swarm": trained.facts,
         "proposals": [vars(proposal) for proposal in gathered.proposals],
         "matched": pools.factor,
-        "passes": tokens / np.maximum(np.array([data.domains[k].tokens for k in order]), 1),
     }
     assert judged.decision is not None
     held_out = validate(judged.decision, goal, gathered.held_out, values)
@@ -222,18 +225,15 @@ def _train(
             f"{held_out.runs} runs that were not fitted"
         )
     if judged.grounds.verdict == "better" and judged.wish is not None:
-        seeds = CheckPlan(folder / "check", kind, tokens, pools.shares, SEEDS[kind.name])
-        back = np.argsort(order)  # in the order of the data
-        named = {"natural": judged.natural, "choice": judged.wish, "uniform": uniform(box)}
-        judging = judges(whole)
-        documents = sum(part.documents for part in judging.valid)
-        asked = {name: w[back] for name, w in named.items()}
-        found = trained_check(fresh_swarms(judging, seeds), asked, goal, values, documents)
-        judged = judged.after(found, wishes.take_unproven)
-    return table, judged, more
+        check = CheckPlan(folder / "check", kind, tokens, pools.shares, SEEDS[kind.name])
+        judged = confirm(judged, uniform(box), whole, check, partition.keys, goal, values, wishes.take_unproven)
+    sizes = np.array([data.domains[data.names.index(key)].tokens for key in partition.keys])
+    return table, judged, tokens / np.maximum(sizes, 1), more
 
 
-def _surrogates(table: "RunTable", goal: "Goal", kind: Any, seed: int, plot: Path | None) -> dict[str, Any]:
+def _surrogates(
+    table: "RunTable", goal: "Goal", kind: Any, seed: int, box: "Box", plot: Path | None
+) -> tuple[dict[str, Any], str]:
     """Fit a surrogate to every target: for the sliders of the report, and to say how well runs can be predicted."""
     from gemix.mix import surrogate_json, surrogates
     from gemix.mix.objective import Objective
@@ -258,13 +258,8 @@ def _surrogates(table: "RunTable", goal: "Goal", kind: Any, seed: int, plot: Pat
         held_out = [out_of_fold(lambda: surrogates.surrogate(kind), table.W, y, 5, seed) for y in values.T]
         name = next(iter(goal.weights)) if goal.alone else "objective"
         predicted_figure(goal.outcome(np.stack(held_out, axis=1), values), goal.outcome(values), plot, name)
-    names = list(goal.weights)
-    return {
-        "kind": kind,
-        "objective": goal.kind,
-        "targets": quality,
-        "fitted": lambda box: surrogate_json.dump(fitted, names, box),
-    }
+    told = {"kind": kind, "objective": goal.kind, "targets": quality}
+    return told, surrogate_json.dump(fitted, list(goal.weights), box)
 
 
 def _limits(texts: Sequence[str] | None) -> dict[str, float]:

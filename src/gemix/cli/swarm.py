@@ -7,6 +7,7 @@ import typer
 
 from gemix.cli.mix_common import (
     Budget,
+    Groups,
     MaxEpochs,
     Maximise,
     Metrics,
@@ -16,6 +17,7 @@ from gemix.cli.mix_common import (
     Source,
     Strength,
     Targets,
+    designed,
     domains_and_box,
     goal_of,
     mix_command,
@@ -47,19 +49,22 @@ def design(
     ),
     max_epochs: MaxEpochs = None,
     budget: Budget = None,
+    group: Groups = None,
 ) -> None:
-    """Write mixtures to train proxy models on.
+    """Write mixtures to train proxy models on, and design.json beside them, by which `gemix mix regmix` knows them.
 
     Example: `gemix swarm design run/ --number 512 --max-epochs 4 --budget 25B`
     """
     from gemix.mix import design as designs
+    from gemix.mix.design_file import FILE_NAME, Design, write_design
     from gemix.mix.tables import write_csv
     from gemix.runtime.atomic import write_text
 
-    partition, box = domains_and_box(source, max_epochs, budget)
+    partition, box = domains_and_box(source, max_epochs, budget, group)
     w = designs.design(kind, box, partition.shares, number, seed, strength, temperature, max_usage)
     write_text(out, write_csv([str(i + 1) for i in range(number)], partition.keys, w))
-    say(f"{out}: {number:,} mixtures of {len(partition.keys):,} domains")
+    write_design(out.parent, Design.of(kind, partition, box, seed, strength))
+    say(f"{out}: {number:,} mixtures of {len(partition.keys):,} domains; {out.parent / FILE_NAME}: what they are for")
 
 
 @app.command()
@@ -78,6 +83,7 @@ def suggest(
     ),
     max_epochs: MaxEpochs = None,
     budget: Budget = None,
+    group: Groups = None,
 ) -> None:
     """Choose the next mixtures to train, given the runs so far.
 
@@ -88,7 +94,8 @@ def suggest(
     from gemix.mix.tables import write_csv
     from gemix.runtime.atomic import write_text
 
-    partition, box = domains_and_box(source, max_epochs, budget)
+    partition, box = domains_and_box(source, max_epochs, budget, group)
+    designed(mixtures, partition)
     goal = goal_of(target, maximise, minimise)
     table, values = runs_of(mixtures, metrics, partition).targets(list(goal.weights))
     outcomes = -goal.outcome(values) if goal.maximise else goal.outcome(values)

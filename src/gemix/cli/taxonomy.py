@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gemix.cli.command import command
-from gemix.cli.mix_common import Plot, finish, mix_command, sha256
+from gemix.cli.mix_common import Job, Plot, finish, mix_command, sha256
 from gemix.runtime.errors import GemixError
 from gemix.runtime.progress import say
 
@@ -98,15 +98,10 @@ def expand(
     except ValueError as error:
         raise ValueError(f"{mixture} and {leaves}: {error}") from None
     facts = {"expanded_sha256": sha256(mixture), "nodes": len(weights), "of_nodes": coarse.provenance}
-    epochs = coarse.provenance.get("max_epochs")
-    quality = coarse.surrogate
-    if quality is not None:  # it holds for the prediction still; the fitted surrogate beside the mixture is of nodes
-        quality = {key: value for key, value in quality.items() if key != "sha256"}
     why = coarse.grounds or by_hand(f"expanded from {mixture.name}")
-    finish(
-        coarse.strategy, fine, partition, partition.box(), why, out, coarse.budget_tokens, epochs, plot,
-        provenance=facts, surrogate=quality,
-    )  # fmt: skip
+    epochs = coarse.provenance.get("max_epochs")
+    job = Job(partition, partition.box(), out, coarse.budget_tokens, epochs, (), plot, False)
+    finish(job, coarse.strategy, why, fine, facts)
 
 
 def _owners(taxonomy: "Taxonomy", nodes: int, run: Path) -> list[int]:

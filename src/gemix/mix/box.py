@@ -89,6 +89,13 @@ class Box:
             inside = inside & (together >= group.floor - tolerance) & (together <= group.cap + tolerance)
         return inside & (np.abs(w.sum(axis=-1) - 1) <= tolerance)
 
+    def over(self, domains: Sequence[int]) -> "Box":
+        """Return the bounds on some domains, in this order, where all others have no weight."""
+        place = {k: i for i, k in enumerate(domains)}
+        groups = [replace(group, members=tuple(place[k] for k in group.members if k in place)) for group in self.groups]
+        rows = list(domains)
+        return Box([self.names[k] for k in rows], self.floor[rows], self.cap[rows], tuple(groups))
+
 
 def make_box(names: Sequence[str], floor: ArrayLike | None = None, cap: ArrayLike | None = None) -> Box:
     """Return the box with these bounds; no floor is 0, no cap is 1.

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,9 +10,8 @@ from scipy.stats import norm
 
 from gemix.mix.box import Floats
 from gemix.mix.gate import gate
+from gemix.mix.grounds import Verdict, verdict_of
 from gemix.mix.process import Geometry, Process
-
-Verdict = Literal["better", "unproven", "worse"]
 
 DIGITS: Final = 7  # mixtures that agree to this many are copies
 # How far below the best run the floor of a loss may lie, in ranges of the outcomes, where log(y - floor) is modelled.
@@ -156,9 +155,7 @@ class Evidence:
         if self.p_value > alpha:
             return ["unproven"] * count
         gain = self.gain(W)
-        return [
-            "better" if a > 0 else "worse" if b < 0 else "unproven" for a, b in zip(gain.low, gain.high, strict=True)
-        ]
+        return [verdict_of(low, high) for low, high in zip(gain.low, gain.high, strict=True)]
 
     @cached_property
     def _fit(self) -> tuple[Process, float | None, float]:

@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Count = Annotated[int, Field(ge=0)]
+Verdict = Literal["better", "unproven", "worse"]
 Standing = Literal["better", "unproven", "worse", "chosen by hand"]
 BY_HAND: Final = "chosen by hand"
 
@@ -38,7 +39,7 @@ class Effect(_Fact):
     direction: Literal["down", "up"] | None
     natural: float
     change: Estimate
-    verdict: Literal["better", "unproven", "worse"] | None
+    verdict: Verdict | None
     runs: Count
 
 
@@ -114,6 +115,11 @@ class Grounds(_Fact):
     reach: float | None = None
     taken: Literal["unproven"] | None = None
     trained: Trained | None = None
+
+
+def verdict_of(low: float, high: float) -> Verdict:
+    """Return what the interval of a gain says: whether it lies on one side of 0."""
+    return "better" if low > 0 else "worse" if high < 0 else "unproven"
 
 
 def by_hand(reason: str) -> Grounds:

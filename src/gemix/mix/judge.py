@@ -14,7 +14,7 @@ from gemix.mix.grounds import Effect, Estimate, Grounds, Observed
 from gemix.mix.judged import Judged
 from gemix.mix.strategies.shares import uniform
 from gemix.mix.tables import RunTable
-from gemix.mix.verdict import Decision, Proposal, decide
+from gemix.mix.verdict import Decision, Proposal, decide, decide_on
 from gemix.mix.weight_ranges import weight_ranges
 
 
@@ -70,9 +70,7 @@ def judge_runs(
     plain = decide(table.W, goal.outcome(values), shares, box, goal.maximise, wishes.reach, seed)
     known = {name: _evidence(table, plain, *others[name]) for name in others}
     limits = [(evidence, wishes.no_worse[name]) for name, evidence in known.items() if name in wishes.no_worse]
-    decision = plain
-    if limits:
-        decision = decide(table.W, goal.outcome(values), shares, box, goal.maximise, wishes.reach, seed, limits)
+    decision = decide_on(plain.evidence, box, wishes.reach, limits) if limits else plain
     wish, chosen, taken = decision.wish, decision.chosen, False
     weights = decision.weights
     if chosen is None and wish is not None and wishes.take_unproven:
@@ -102,7 +100,7 @@ def _evidence(table: RunTable, decision: Decision, y: Floats, way: Direction | N
     like = decision.evidence if good.all() else None
     if not good.any():
         good, y = np.ones_like(good), np.zeros_like(y)  # a metric that no run has tells nothing
-    return Evidence(table.W[good], y[good], decision.natural, way == "up", decision.seed, like)
+    return Evidence(table.W[good], y[good], decision.natural, way == "up", decision.evidence.seed, like)
 
 
 def _effect(name: str, evidence: Evidence, way: Direction | None, weights: Floats) -> Effect | None:

@@ -5,7 +5,7 @@ import numpy as np
 from gemix.mix.box import Box, project
 from gemix.mix.evidence import DIGITS
 from gemix.mix.goal import Goal
-from gemix.mix.grounds import Effect, Estimate, Grounds
+from gemix.mix.grounds import Effect, Estimate, Grounds, verdict_of
 from gemix.mix.judged import Judged
 from gemix.mix.strategies.perf import probe_of
 from gemix.mix.strategies.perf_proven import PerfDecision, perf_proven
@@ -42,7 +42,7 @@ def judge_probes(table: RunTable, goal: Goal, baseline: str, box: Box, beta: flo
     live = np.flatnonzero(table.W.max(axis=0) > 0).tolist()
     rows = others[probe_of(w0[live], distinct[others][:, live], [table.domains[k] for k in live])]
     mixtures = np.array([table.W[int(np.flatnonzero(which == i)[0])] for i in rows])
-    inner = Box([box.names[k] for k in live], box.floor[live], box.cap[live])
+    inner = box.over(live)
     found = perf_proven(
         w0[live], mixtures[:, live], groups[base], [groups[i] for i in rows], inner, beta, goal.maximise
     )
@@ -74,6 +74,6 @@ def _effect(domain: str, found: PerfDecision, i: int, runs: int) -> Effect:
         direction="up",
         natural=0.0,
         change=Estimate(value=value, low=low, high=high),
-        verdict="better" if low > 0 else "worse" if high < 0 else "unproven",
+        verdict=verdict_of(low, high),
         runs=runs,
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gemix.mix.box import Floats
-from gemix.mix.grounds import Grounds, Standing, Trained
+from gemix.mix.grounds import Grounds, Trained, verdict_of
 
 if TYPE_CHECKING:
     from gemix.mix.verdict import Decision
@@ -36,7 +36,7 @@ class Judged:
     def after(self, trained: Trained, take_unproven: bool = False) -> "Judged":
         """Return what fresh models make of it: their verdict on the wish takes the place of any prediction."""
         gain = trained.gain
-        verdict: Standing = "better" if gain.low > 0 else "worse" if gain.high < 0 else "unproven"
+        verdict = verdict_of(gain.low, gain.high)
         taken = verdict == "unproven" and take_unproven
         reason = (
             f"trained with {trained.seeds} seeds the mixture gains {gain.value:.3g} over natural "

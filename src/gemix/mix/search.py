@@ -101,14 +101,9 @@ class Search:
         """Return where random moves between two domains lead from w: quadratic steps stop short at further bounds."""
         assert self.box is not None
         random = np.random.default_rng(self._seed)
-        value, every = -np.inf, np.arange(TRIED)
+        value = -np.inf
         for _ in range(CLIMBS):
-            to, source = random.integers(0, len(w), (2, TRIED))
-            room = np.minimum(self.box.cap[to] - w[to], w[source] - self.box.floor[source])
-            step = np.maximum(room, 0.0) * random.random(TRIED) ** 3 * (to != source)
-            trial = np.tile(w, (TRIED + 1, 1))
-            trial[every, to] += step
-            trial[every, source] -= step
+            trial = np.concatenate([moved(np.tile(w, (TRIED, 1)), self.box, random, 3), w[None]])
             trial = trial[self.allows(trial)]
             g, s = self.process.gain(trial)
             bound = g - k * s
@@ -144,3 +139,23 @@ class Search:
         way = start + np.array([1.0, 0.999, 0.99, 0.95, 0.8, 0.5])[:, None] * (w - start)
         inside = np.flatnonzero(self.allows(way))
         return np.asarray(way[inside[0]] if len(inside) else start)
+
+
+def moved(W: Floats, box: Box, random: np.random.Generator, power: int) -> Floats:
+    """Return mixtures, (m, K), each with weight moved from one domain to another, as the box's floors and caps allow.
+
+    Args:
+        W: (m, K), in the box.
+        box: where they stay, but for groups.
+        random: of domains and lengths.
+        power: of a uniform number, which is the share of the room that is taken: steps of all sizes, as weights are.
+
+    """
+    every = np.arange(len(W))
+    to, source = random.integers(0, W.shape[1], (2, len(W)))
+    room = np.minimum(box.cap[to] - W[every, to], W[every, source] - box.floor[source])
+    step = np.maximum(room, 0.0) * random.random(len(W)) ** power * (to != source)
+    then = W.copy()
+    then[every, to] += step
+    then[every, source] -= step
+    return then

@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gemix.mix.box import Box, Floats, project
-from gemix.mix.evidence import LEAST, Evidence, Verdict
+from gemix.mix.evidence import LEAST, Evidence
+from gemix.mix.grounds import Verdict
 from gemix.mix.region import Region
 from gemix.mix.search import Search
 
@@ -87,7 +88,6 @@ class Decision:
         evidence: the model and the gate, for questions about other mixtures: `evidence.p_value`, `.level` (expected
             outcome of natural), `.gain(W)`, `.judge(W)`.
         box: where weights may lie.
-        seed: that was given.
         no_worse: other outcomes of the runs, each with the loss over natural that is allowed, in its unit.
 
     """
@@ -100,10 +100,9 @@ class Decision:
     region: Region
     evidence: Evidence
     box: Box = field(repr=False)
-    seed: int = 0
     no_worse: NoWorse = ()
 
-    @property
+    @cached_property
     def natural_outside(self) -> int | None:
         """The domain whose natural weight is farthest out of the runs' range; -1: distance; None: natural is inside."""
         # The next run would pass the range of so many by about range / (runs - 1).
@@ -113,7 +112,7 @@ class Decision:
     def search(self) -> Search:
         """The search over what region, box and other outcomes allow; for runs that tell something."""
         allowed = [(other.process, other.standardised(-loss)) for other, loss in self.no_worse if other.tells]
-        return Search(self.evidence.process, self.region, self.box, self.seed, allowed)
+        return Search(self.evidence.process, self.region, self.box, self.evidence.seed, allowed)
 
     @cached_property
     def wish(self) -> Proposal | None:
@@ -136,7 +135,6 @@ class Decision:
         return BestRun(int(of.first[i]), of.mixtures[i], float(of.means[i]), int(of.repeats[i]))
 
 
-# The four conditions, one after another, each with its sentence.
 def decide(
     weights: ArrayLike,
     outcomes: ArrayLike,
@@ -145,7 +143,6 @@ def decide(
     maximise: bool = False,
     reach: float = 1.0,
     seed: int = 0,
-    no_worse: NoWorse = (),
 ) -> Decision:
     """Decide whether the runs prove a mixture better than natural, and which.
 
@@ -157,20 +154,29 @@ def decide(
         maximise: whether a larger outcome is better (an accuracy).
         reach: how much wider than the runs' region to search, about their mean.
         seed: of permutations and starts; the same input and seed give the same decision.
-        no_worse: evidence on other outcomes of the runs over the same reference, each with the loss (in its unit, from
-            0) that its expected value may take; mixtures beyond are not chosen.
 
     Raises:
         ValueError: shapes that do not match, numbers that are not finite, weights off the simplex.
 
     """
-    W = np.asarray(weights, float)
-    home = project(natural, box)
-    evidence = Evidence(W, outcomes, home, maximise, seed)
-    region = Region.of(evidence.mixtures, reach)
+    return decide_on(Evidence(weights, outcomes, project(natural, box), maximise, seed), box, reach)
+
+
+def decide_on(evidence: Evidence, box: Box, reach: float = 1.0, no_worse: NoWorse = ()) -> Decision:
+    """Decide by evidence over natural shares that were put into the box.
+
+    Args:
+        evidence: of the runs; its seed is that of the search.
+        box: caps and floors.
+        reach: how much wider than the runs' region to search, about their mean.
+        no_worse: evidence on other outcomes of the runs over the same reference, each with the loss (in its unit, from
+            0) that its expected value may take; mixtures beyond are not chosen.
+
+    """
+    home, region = evidence.reference, Region.of(evidence.mixtures, reach)
 
     def stay(reason: str) -> Decision:
-        return Decision("unproven", reason, home, home, None, region, evidence, box, seed, no_worse)
+        return Decision("unproven", reason, home, home, None, region, evidence, box, no_worse)
 
     count = len(evidence.means)
     if count < LEAST:
@@ -178,17 +184,13 @@ def decide(
     if not evidence.tells:
         return stay("every mixture had the same outcome")
     stayed = stay("no mixture in the region of the runs has a gain over natural beyond its error")
-    outside = stayed.natural_outside
-    if outside is not None:
+    if (outside := stayed.natural_outside) is not None:
         where = f": {box.names[outside]} has {home[outside]:.1%}, in the runs " if outside >= 0 else ""
         range_ = f"{region.low[outside]:.1%} to {region.high[outside]:.1%}" if outside >= 0 else ""
         return stay(f"natural lies outside the region of the runs{where}{range_}; add natural as a run")
     if evidence.p_value > ALPHA:
         return stay(f"the outcomes do not depend on the mixture beyond chance (P = {evidence.p_value:.2g})")
-    stayed, z = (
-        stay("no mixture in the region of the runs has a gain over natural beyond its error"),
-        caution(len(home)),
-    )
+    z = caution(len(home))
     for step in STEPS:
         found = stayed.search.best(step * z)
         if found is None:
@@ -197,7 +199,7 @@ def decide(
         if gain[0] > max(z * sd[0], LEAST_GAIN):
             chosen = _proposal(evidence, found)
             reason = f"the runs show a gain of {chosen.gain:.3g} ({chosen.low:.3g} to {chosen.high:.3g}) over natural"
-            return Decision("better", reason, found, home, chosen, region, evidence, box, seed, no_worse)
+            return Decision("better", reason, found, home, chosen, region, evidence, box, no_worse)
     return stayed
 
 

@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 
 from gemix.mix.box import Floats
+from gemix.mix.search import moved
 from gemix.mix.verdict import Decision
 
 DRAWS: Final = 200
@@ -30,7 +31,7 @@ def weight_ranges(decision: Decision, draws: int = DRAWS, level: float = LEVEL) 
     evidence = decision.evidence
     if not evidence.tells or decision.wish is None:
         return None
-    random = np.random.default_rng(decision.seed)
+    random = np.random.default_rng(decision.evidence.seed)
     pool = _as_good(decision, random)
     gains = evidence.process.draws(pool, draws, random)
     good = gains >= gains.max(axis=1, keepdims=True) - evidence.process.noise
@@ -55,15 +56,9 @@ def _as_good(decision: Decision, random: np.random.Generator) -> Floats:
     least = mean[0] - max(float(sd[0]), process.noise)
     near = np.concatenate([wish[None], search.pool[search.mean >= least]])
     now = near[random.integers(0, len(near), CHAINS)]
-    found, every = [wish[None]], np.arange(CHAINS)
+    found = [wish[None]]
     for _ in range(STEPS):
-        to, source = random.integers(0, len(wish), (2, CHAINS))
-        room = np.minimum(box.cap[to] - now[every, to], now[every, source] - box.floor[source])
-        # Steps of all sizes: weights are as different.
-        step = np.maximum(room, 0.0) * random.random(CHAINS) ** 2 * (to != source)
-        then = now.copy()
-        then[every, to] += step
-        then[every, source] -= step
+        then = moved(now, box, random, 2)
         kept = search.allows(then) & (process.gain(then)[0] >= least)
         now = np.where(kept[:, None], then, now)
         found.append(now)

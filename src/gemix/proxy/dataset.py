@@ -117,6 +117,8 @@ class ProxyData:
             seed: of the choice.
 
         """
+        if np.all(np.asarray(shares) >= 1):
+            return self
         kept = [
             tokens
             if share >= 1 or not len(tokens)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,6 @@ from gemix.proxy.tokenised import encode, in_pieces
 from gemix.runtime.errors import GemixError
 from gemix.runtime.fingerprint import file_sha256
 from gemix.tokens.tokenizer import end_of_text, load_tokenizer
-
-# Characters of a document that are tokenised at once: a tokenizer needs a hundred times as much memory.
-_LONGEST: Final = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -63,21 +60,13 @@ class TokenCoding:
     def encode(self, texts: Sequence[str]) -> Iterator[NDArray[Any]]:
         """Yield the tokens of each text with the end-of-text token behind them.
 
-        A text of more than 2^24 characters is tokenised in pieces that end with a line.
-
         Raises:
             GemixError: the tokenizer fails on a text, or its file was changed.
 
         """
         tokenizer, end = self._loaded
         for group in in_pieces(texts):
-            if len(group[-1]) <= _LONGEST:  # a group ends with the text that fills it
-                yield from encode(group, tokenizer, end, self.dtype)
-                continue
-            if group[:-1]:
-                yield from encode(group[:-1], tokenizer, end, self.dtype)
-            pieces = [encode([piece], tokenizer, end, self.dtype)[0] for piece in cut(group[-1], _LONGEST)]
-            yield np.concatenate([*(piece[:-1] for piece in pieces[:-1]), pieces[-1]])
+            yield from encode(group, tokenizer, end, self.dtype)
 
     @cached_property
     def _loaded(self) -> tuple[Any, int]:
@@ -85,13 +74,3 @@ class TokenCoding:
             raise GemixError(f"{self.path} was changed while it was in use; run the command again")
         tokenizer = load_tokenizer(self.path, self.end)
         return tokenizer, end_of_text(tokenizer, self.end)
-
-
-def cut(text: str, size: int) -> Iterator[str]:
-    """Yield a text in pieces of at most `size` characters that end behind a line break where there is one."""
-    start = 0
-    while len(text) - start > size:
-        stop = text.rfind("\n", start, start + size) + 1 or start + size
-        yield text[start:stop]
-        start = stop
-    yield text[start:]

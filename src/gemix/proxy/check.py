@@ -1,7 +1,7 @@
 """What a choice is worth: ranked on runs that were not fitted, and trained anew with seeds and judges of its own."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gemix.mix.box import Floats
 from gemix.mix.goal import Goal
 from gemix.mix.grounds import Estimate, Trained
+from gemix.mix.judged import Judged
 from gemix.mix.surrogates.validate import interval, spearman
 from gemix.mix.tables import RunTable
 from gemix.mix.verdict import Decision
@@ -58,7 +59,7 @@ def validate(decision: Decision, goal: Goal, held_out: RunTable, values: Floats)
     true = goal.outcome(held_out.targets(list(goal.weights))[1], values)
     predicted = decision.evidence.gain(held_out.W).mean
     gained = true if goal.maximise else -true
-    low, high = interval(predicted[None], gained, decision.seed)
+    low, high = interval(predicted[None], gained, decision.evidence.seed)
     return HeldOut(len(true), float(spearman(predicted, gained)), low, high)
 
 
@@ -80,6 +81,39 @@ class CheckPlan:
     tokens: int
     shares: Floats
     seeds: int
+
+
+def confirm(
+    judged: Judged,
+    uniform: Floats,
+    data: ProxyData,
+    plan: CheckPlan,
+    keys: Sequence[str],
+    goal: Goal,
+    values: Floats,
+    take_unproven: bool,
+) -> Judged:
+    """Train the wish beside natural and uniform weights, and return what that makes of the judgement.
+
+    Args:
+        judged: with a wish.
+        uniform: (K,) uniform weights, put into caps and floors.
+        data: all of it; the validation documents that the search has not used judge.
+        plan: what is trained.
+        keys: the domains of the weights, in order.
+        goal: what is to improve.
+        values: (n, T) metrics of the runs of the search, in the goal's order: the scale of "worst".
+        take_unproven: as `Judged.after`.
+
+    """
+    assert judged.wish is not None
+    judging = judges(data)
+    order = [keys.index(name) for name in data.names]
+    mixtures = {"natural": judged.natural, "choice": judged.wish, "uniform": uniform}
+    asked = {name: w[order] for name, w in mixtures.items()}
+    documents = sum(part.documents for part in judging.valid)
+    found = trained_check(fresh_swarms(judging, plan), asked, goal, values, documents)
+    return judged.after(found, take_unproven)
 
 
 def searched(data: ProxyData) -> ProxyData:
