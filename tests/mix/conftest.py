@@ -1,7 +1,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import typer
+from mix.mix_data import TRUTH
+from typer.testing import CliRunner
 
 
 @pytest.fixture
@@ -16,3 +20,26 @@ def files(tmp_path: Path) -> Callable[..., list[Path]]:
         return paths
 
     return write
+
+
+@pytest.fixture
+def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[typer.Typer], Callable[..., str]]:
+    """Run commands in an empty folder with a table of three domains and 40 runs of a linear loss."""
+    monkeypatch.chdir(tmp_path)
+    Path("domains.csv").write_text("domain,documents,tokens,name\n0,1,500,web\n1,2,300,code\n2,3,200,math\n")
+    w = np.random.default_rng(0).dirichlet(np.ones(3), 40)
+    # Columns and rows in an order of their own: everything joins by name.
+    rows = [f"{i},{a!r},{b!r},{c!r}" for i, (a, b, c) in enumerate(w.tolist())]
+    Path("ratios.csv").write_text("run,web,code,math\n" + "\n".join(rows) + "\n")
+    losses = [f"{i},{y!r},{-y!r}" for i, y in enumerate((w @ TRUTH).tolist())]
+    Path("metrics.csv").write_text("run,loss,accuracy\n" + "\n".join(losses[::-1]) + "\n")
+
+    def calls_of(app: typer.Typer) -> Callable[..., str]:
+        def call(*arguments: str, code: int = 0) -> str:
+            result = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
+            assert result.exit_code == code, result.output
+            return result.output
+
+        return call
+
+    return calls_of

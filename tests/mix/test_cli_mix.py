@@ -6,34 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
+from mix.mix_data import TRUTH
 from typer.testing import CliRunner
 
 from gemix.cli.mix import app
 from gemix.cli.numbers import parse_count
+from gemix.cli.swarm import app as swarm
 from gemix.mix.mixture import Mixture
 from gemix.mix.read_runs import read_runs
 
-TRUTH = np.array([1.0, 2.0, 4.0])
+RUNS = ["--mixtures", "ratios.csv", "--metrics", "metrics.csv"]
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-    """Run `gemix mix ...` in an empty folder with a table of three domains and 40 runs of a linear loss."""
-    monkeypatch.chdir(tmp_path)
-    Path("domains.csv").write_text("domain,documents,tokens,name\n0,1,500,web\n1,2,300,code\n2,3,200,math\n")
-    w = np.random.default_rng(0).dirichlet(np.ones(3), 40)
-    # Columns and rows in an order of their own: everything joins by name.
-    rows = [f"{i},{a!r},{b!r},{c!r}" for i, (a, b, c) in enumerate(w.tolist())]
-    Path("ratios.csv").write_text("run,web,code,math\n" + "\n".join(rows) + "\n")
-    losses = [f"{i},{y!r},{-y!r}" for i, y in enumerate((w @ TRUTH).tolist())]
-    Path("metrics.csv").write_text("run,loss,accuracy\n" + "\n".join(losses[::-1]) + "\n")
-
-    def call(*arguments: str, code: int = 0) -> str:
-        result = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
-        assert result.exit_code == code, result.output
-        return result.output
-
-    return call
+def run(commands):
+    return commands(app)
 
 
 def mixture(path: str = "mixture.json") -> Mixture:
@@ -296,3 +283,33 @@ def test_the_written_mixture_says_where_it_comes_from(run):
     assert content["budget_tokens"] == 1000
     assert content["provenance"]["max_epochs"] == 2
     assert content["provenance"]["gemix"]
+
+
+@pytest.mark.parametrize("command", [["natural"], ["uniform"], ["regmix", *RUNS, "--target", "loss"]])
+def test_groups_are_kept_by_every_strategy(run, command):
+    run(command[0], "domains.csv", *command[1:], "--group", "code,math>=0.7", "--group", "web=0.2")
+    found = mixture()
+    assert found.weights[0] == pytest.approx(0.2, abs=1e-9)
+    assert found.weights[1:].sum() >= 0.7 - 1e-9
+    assert found.provenance["groups"] == ["code,math>=0.7", "web=0.2"]
+    assert "no domain is called 'cod' (nearest: 'code')" in run("natural", "domains.csv", "--group", "cod>=0.1", code=1)
+
+
+def test_runs_of_another_partition_are_refused(run):
+    design(run)
+    told = json.loads(Path("design.json").read_text())
+    Path("design.json").write_text(json.dumps(told | {"partition": "f" * 64}))
+    Path("domains.csv").write_text("domain,tokens,partition\n" + "".join(f"{k},{9 - k},{'e' * 64}\n" for k in range(3)))
+    message = run("regmix", "domains.csv", *RUNS, "--target", "loss", code=1)
+    assert "design.json: the runs were designed for another partition" in message
+
+
+def test_a_mixture_says_what_its_runs_were_designed_for(run):
+    design(run)
+    run("regmix", "domains.csv", *RUNS, "--target", "loss")
+    assert mixture().provenance["design"]["seed"] == 5
+
+
+def design(run):
+    call = ["domains.csv", "-n", "9", "--seed", "5"]
+    assert CliRunner().invoke(swarm, ["design", *call]).exit_code == 0

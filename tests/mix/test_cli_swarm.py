@@ -2,31 +2,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 from gemix.cli.swarm import app
+from gemix.mix.design_file import read_design
 from gemix.mix.read_runs import read_runs
-
-TRUTH = np.array([1.0, 2.0, 4.0])
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
-    """Run `gemix swarm ...` in an empty folder with a table of three domains and 40 runs of a linear loss."""
-    monkeypatch.chdir(tmp_path)
-    Path("domains.csv").write_text("domain,documents,tokens,name\n0,1,500,web\n1,2,300,code\n2,3,200,math\n")
-    w = np.random.default_rng(0).dirichlet(np.ones(3), 40)
-    rows = [f"{i},{a!r},{b!r},{c!r}" for i, (a, b, c) in enumerate(w.tolist())]
-    Path("ratios.csv").write_text("run,web,code,math\n" + "\n".join(rows) + "\n")
-    losses = [f"{i},{y!r},{-y!r}" for i, y in enumerate((w @ TRUTH).tolist())]
-    Path("metrics.csv").write_text("run,loss,accuracy\n" + "\n".join(losses[::-1]) + "\n")
-
-    def call(*arguments: str, code: int = 0) -> str:
-        result = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
-        assert result.exit_code == code, result.output
-        return result.output
-
-    return call
+def run(commands):
+    return commands(app)
 
 
 @pytest.mark.parametrize("kind", ["dirichlet", "uniform", "maximin", "rejection"])
@@ -83,3 +67,21 @@ def test_every_command_teaches_by_an_example(run):
     for command in app.registered_commands:
         assert "Example: `gemix swarm " in command.callback.__doc__
         run(command.name or command.callback.__name__, "--help")
+
+
+def test_a_design_has_its_record_and_keeps_groups(run):
+    run("design", "domains.csv", "-n", "20", "--group", "code,math>=0.6", "--max-epochs", "3", "--budget", "1000")
+    table = read_runs(Path("mixtures.csv"), domains=["domain-00", "domain-01", "domain-02"])
+    assert np.all(table.W[:, 1:].sum(axis=1) >= 0.6 - 1e-9)
+    design = read_design(Path())
+    assert design is not None
+    assert design.prior == pytest.approx([0.5, 0.3, 0.2])
+    assert [(group.domains, group.floor) for group in design.groups] == [(["domain-01", "domain-02"], 0.6)]
+    assert design.cap == pytest.approx([1.0, 0.9, 0.6])
+
+
+def test_suggestions_are_refused_where_runs_are_of_other_domains(run):
+    run("design", "domains.csv", "-n", "5")
+    Path("other.csv").write_text("domain,tokens\n0,5\n1,6\n")
+    message = run("suggest", "other.csv", "--mixtures", "mixtures.csv", "--metrics", "m.csv", "--target", "l", code=1)
+    assert "design.json: the runs were designed for 3 domains that are not the 2 of this partition" in message
