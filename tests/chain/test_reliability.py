@@ -110,7 +110,7 @@ def test_a_truncated_tail(tmp_path):
         (b"", ["no document", "corpus.jsonl"]),
         (b'{"text": ""}\n' * 20, ["all 20 rows are bad", "empty_text", "corpus.jsonl:1"]),
         (b'{"text": "one lonely document"}\n', ["--clusters 4", "1 documents"]),
-        (b'{"body": "text under another name"}\n' * 20, ["missing_text"]),
+        (b'{"body": "text under another name"}\n' * 20, ["--text-key text: no document has this column", "'body'"]),
     ],
 )
 def test_corpora_that_cannot_be_clustered(tmp_path, content, words):
