@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
-from mix.mix_data import TRUTH
+from mix.mix_data import COUNTER, TRUTH
 from typer.testing import CliRunner
 
 
@@ -26,7 +26,9 @@ def files(tmp_path: Path) -> Callable[..., list[Path]]:
 def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[typer.Typer], Callable[..., str]]:
     """Run commands in an empty folder with a table of three domains and 40 runs of a linear loss."""
     monkeypatch.chdir(tmp_path)
-    Path("domains.csv").write_text("domain,documents,tokens,name\n0,1,500,web\n1,2,300,code\n2,3,200,math\n")
+    rows = ["0,1,500,web", "1,2,300,code", "2,3,200,math"]
+    table = ["domain,documents,tokens,name,tokenizer", *(f"{row},{COUNTER}" for row in rows)]
+    Path("domains.csv").write_text("\n".join(table) + "\n")
     w = np.random.default_rng(0).dirichlet(np.ones(3), 40)
     # Columns and rows in an order of their own: everything joins by name.
     rows = [f"{i},{a!r},{b!r},{c!r}" for i, (a, b, c) in enumerate(w.tolist())]

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from gemix.mix.box import Box, make_box
 
+COUNTER = "0123456789abcdef"
 TRUTH = np.array([1.0, 2.0, 4.0])  # losses of three domains, of which a mixture has the mean
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
-from mix.mix_data import TRUTH
+from mix.mix_data import COUNTER, TRUTH
 from typer.testing import CliRunner
 
 from gemix.cli.mix import app
@@ -313,3 +313,15 @@ def test_a_mixture_says_what_its_runs_were_designed_for(run):
 def design(run):
     call = ["domains.csv", "-n", "9", "--seed", "5"]
     assert CliRunner().invoke(swarm, ["design", *call]).exit_code == 0
+
+
+def test_what_counted_the_tokens_is_known_or_said(run):
+    Path("own.csv").write_text("name,tokens\nweb,70\ncode,30\n")
+    assert "note: own.csv does not say what counted the tokens: they are taken as you say" in run("natural", "own.csv")
+    assert mixture().unit is None
+    run("natural", "domains.csv")
+    assert mixture().unit == COUNTER
+    Path("old").mkdir()
+    Path("old/domains.csv").write_text("domain,documents,tokens\nweb,2,70\ncode,1,30\n")
+    message = run("natural", "old", code=1)
+    assert "gemix 0.1 counted words; `gemix run --out old` counts its corpus in tokens" in message

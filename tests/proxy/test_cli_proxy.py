@@ -1,6 +1,7 @@
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -324,6 +325,21 @@ def test_other_domains_are_named(gemix):
     assert "bad.csv" in said
     assert "fishing" in said
     assert not Path("s").exists()
+
+
+@pytest.mark.parametrize(
+    ("fact", "message"),
+    [({"tokenizer": "f" * 16}, "are those of the tokenizer f"), ({"partition": "f" * 64}, "for another partition")],
+)
+def test_data_of_another_tokenizer_or_partition_are_refused(gemix, fact, message):
+    shutil.copytree("proxy", "made")
+    told = json.loads(Path("made/data.json").read_text())
+    Path("made/data.json").write_text(json.dumps(told | {"made": fact}))
+    (column,) = fact
+    head, *rows = Path("domains.csv").read_text().splitlines()
+    lines = [f"{head},{column}", *(f"{row},{'e' * 64}" for row in rows)]
+    Path("others.csv").write_text("\n".join(lines) + "\n")
+    assert message in gemix("mix", "regmix", "others.csv", "--token-data", "made", code=1)
 
 
 def test_a_domain_without_text_is_an_error_that_names_it(gemix, tmp_path):

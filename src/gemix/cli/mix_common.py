@@ -139,6 +139,13 @@ def domains_and_box(
     if source.is_dir() and not path.exists():
         raise ValueError(f"{source} has no {FILE_NAME}: label its corpus first, `gemix run --out {source}`")
     partition = read_partition(path)
+    if source.is_dir() and partition.counter is None:
+        raise ValueError(
+            f"{path} does not say what counted its tokens: gemix 0.1 counted words; `gemix run --out {source}` counts "
+            "its corpus in tokens"
+        )
+    if partition.counter is None:
+        say(f"note: {path} does not say what counted the tokens: they are taken as you say")
     try:
         box = partition.box(max_epochs, budget)
     except ValueError as error:

@@ -100,7 +100,7 @@ def doremi(
 
         if excess is not None or start != "uniform":
             raise ValueError("--token-data makes its own record, from uniform weights: leave out --excess and --start")
-        data, tokens = open_data(token_data, partition.keys, proxy_tokens)
+        data, tokens = open_data(token_data, partition, proxy_tokens)
         kind = Kind("transformer", preset=preset, device=device, rate=rate)
         if dry_run:
             say_cost(data, kind, 2 * rounds + 3 * SEEDS["transformer"], tokens, most=True)

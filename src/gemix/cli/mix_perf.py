@@ -111,7 +111,7 @@ def perf(
         no_tables(mixtures, metrics, baseline)
         goal = goal_of([target], maximise, [target])
         kind = ProxyKind(proxy, order, preset, device, rate)
-        data, tokens = open_data(token_data, partition.keys, proxy_tokens)
+        data, tokens = open_data(token_data, partition, proxy_tokens)
         if dry_run:
             say_cost(data, kind, repeats * (1 + int((partition.tokens > 0).sum())), tokens)
             return

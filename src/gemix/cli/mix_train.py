@@ -155,10 +155,10 @@ def regmix(
         from gemix.proxy.regmix import Plan
 
         no_tables(mixtures, metrics)
-        facts |= designed(swarm, partition)
+        designed(swarm, partition)  # refuses the runs of another partition
         plan = Plan(runs, check_runs, strength, seed, active, start, batch)
         kind = ProxyKind(proxy, order, preset, device, rate)
-        data, tokens = open_data(token_data, partition.keys, proxy_tokens)
+        data, tokens = open_data(token_data, partition, proxy_tokens)
         if dry_run:
             say_cost(data, kind, plan.runs + plan.held_out + 3 * SEEDS[proxy], tokens, most=True)
             return
@@ -215,7 +215,7 @@ def _train(
         "swarm": trained.facts,
         "proposals": [vars(proposal) for proposal in gathered.proposals],
         "matched": pools.factor,
-    }
+    } | designed(folder, partition)
     assert judged.decision is not None
     held_out = validate(judged.decision, goal, gathered.held_out, values)
     if held_out is not None:

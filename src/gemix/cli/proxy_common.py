@@ -1,12 +1,13 @@
 """What the commands that train proxies share: their options, and what a training would cost."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gemix.cli.numbers import COUNT
+from gemix.runtime.errors import GemixError
 from gemix.runtime.progress import say
 
 if TYPE_CHECKING:
@@ -47,11 +48,11 @@ Matched = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="say what would be trained, and stop")]
 
 
-def open_data(folder: Path, names: Sequence[str], tokens: float | None) -> tuple["ProxyData", int]:
+def open_data(folder: Path, partition: "Partition", tokens: float | None) -> tuple["ProxyData", int]:
     """Return the data of a folder, and the tokens to train on.
 
     Raises:
-        GemixError: the folder is damaged, or its domains are not those of `names`.
+        GemixError: the folder is damaged, its domains are not those of the table, or its tokens are others.
         ValueError: no tokens.
 
     """
@@ -59,7 +60,14 @@ def open_data(folder: Path, names: Sequence[str], tokens: float | None) -> tuple
     from gemix.proxy.swarm import match_domains
 
     data = read_data(folder)
-    match_domains(data.names, names)
+    match_domains(data.names, partition.keys)
+    if None not in (data.partition, partition.identity) and data.partition != partition.identity:
+        raise GemixError(f"{folder} was prepared for another partition: `gemix proxy prepare` for this one")
+    if None not in (data.counter, partition.counter) and data.counter != partition.counter:
+        raise GemixError(
+            f"the tokens of {folder} are those of the tokenizer {data.counter}, the domains were counted by "
+            f"{partition.counter}: `gemix proxy prepare` again, or count again: `gemix run --tokenizer FILE`"
+        )
     return data, budget_of(data, tokens)
 
 

@@ -62,6 +62,8 @@ class ProxyData:
         valid: V parts.
         held_out: V arrays of token ids.
         fingerprint: SHA-256 of all that is above.
+        counter: Fingerprint of the tokenizer, as tables of domains have it; None where it is not known.
+        partition: Fingerprint of what gave the domains their numbers; None where it is not known.
 
     """
 
@@ -72,6 +74,8 @@ class ProxyData:
     valid: list[Part]
     held_out: list[Tokens]
     fingerprint: str
+    counter: str | None = None
+    partition: str | None = None
 
     @property
     def names(self) -> list[str]:
@@ -211,4 +215,6 @@ def read_data(folder: Path) -> ProxyData:
         contract.valid,
         arrays["valid"],
         contract.fingerprint,
+        contract.made.get("tokenizer"),
+        contract.made.get("partition"),
     )
