@@ -100,7 +100,8 @@ def test_the_tree_is_shown_and_orders_the_domains(run):
     data = data_of(page.render(run, OWN), "treemap")
     assert len(data["nodes"]) == 7
     root = data["nodes"][-1]
-    assert root["tokens"] == 600 * 40 == sum(node["tokens"] for node in data["nodes"][:4])
+    assert root["tokens"] == sum(node["tokens"] for node in data["nodes"][:4])
+    assert root["tokens"] == pytest.approx(600 * 40, abs=10)  # of windows, scaled to the bytes of whole documents
     assert root["documents"] == 600
     assert sorted(order(run)) == [0, 1, 2, 3]
     places = order(run)

@@ -77,6 +77,7 @@ def test_two_workers_choose_the_same(source: Path, monkeypatch: pytest.MonkeyPat
 def test_killed_at_random_moments(source: Path, expected: dict[str, bytes], tmp_path: Path, workers: int) -> None:
     rng = random.Random(workers)
     out = tmp_path / "out"
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, SCRIPT, str(source / "in"), str(source / "labels"), str(out), str(workers), str(TOKENS)]
     stages: list[Callable[[], object]] = [
         lambda: out.exists(),
@@ -87,7 +88,7 @@ def test_killed_at_random_moments(source: Path, expected: dict[str, bytes], tmp_
     ]
     unfinished = 0
     for reached in stages if workers == 1 else stages[1::2]:
-        process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE)
+        process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, env=env)
         while process.poll() is None and not reached():
             time.sleep(0.001)
         time.sleep(rng.uniform(0, 0.05))

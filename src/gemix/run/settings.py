@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gemix.runtime.errors import GemixError
-from gemix.tokens.counter import tokenizer_file
 
 # Which settings each stage is run with. They are stored when it has succeeded, and later runs go on from there.
 STAGES: Final[dict[str, tuple[str, ...]]] = {
@@ -192,6 +191,8 @@ def _flat(layer: Mapping[str, Any], stage: str | None) -> dict[str, Any]:
 
 def settings_of(config: RunConfig, stage: str) -> dict[str, Any]:
     """Return a stage's settings as JSON values that `resolve` reads back; names of files hold from any folder."""
+    from gemix.tokens.counter import tokenizer_file  # here: `--help` reads no arrays
+
     kept = {key: getattr(config, key) for key in STAGES[stage]}
     values = {key: "inf" if value == float("inf") else value for key, value in kept.items() if value is not None}
     if "inputs" in values:
