@@ -99,7 +99,7 @@ def test_killed_at_random_moments(source: Path, expected: dict[str, bytes], tmp_
             if name.startswith("part-"):
                 assert data == expected[name]
     assert unfinished >= 2, "the kills came too late to test anything"
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=env)
     assert done.returncode == 0, done.stderr
     assert contents(out) == expected
 
