@@ -19,8 +19,8 @@ from speed import enlarge
 
 from gemix import GEM
 from gemix.runtime.atomic import write_text
+from gemix.runtime.threads import cores, one_blas_thread
 from gemix.sphere import dual
-from gemix.sphere.chunks import cores, one_blas_thread
 from gemix.sphere.levels import sample
 from gemix.sphere.mixture import Components, m_step, start_from
 from gemix.sphere.rows import Rows

@@ -30,7 +30,7 @@ from speed import enlarge
 from gemix import GEM
 from gemix.embed import lsa
 from gemix.runtime.atomic import write_text
-from gemix.sphere.chunks import cores, in_order
+from gemix.runtime.threads import cores, in_order
 from gemix.taxonomy import cells, neighbours
 from gemix.taxonomy.cells import nearest_in_cells
 from gemix.taxonomy.cosines import highest_cosines

@@ -17,7 +17,7 @@ from speed import enlarge
 
 from gemix import GEM
 from gemix.runtime.atomic import write_text
-from gemix.sphere.chunks import cores
+from gemix.runtime.threads import cores
 
 
 def anonymous() -> int:

@@ -17,8 +17,8 @@ import matplotlib as mpl
 import numpy as np
 
 from gemix.runtime.atomic import atomic_path, write_text
+from gemix.runtime.threads import cores
 from gemix.sphere import mm
-from gemix.sphere.chunks import cores
 from gemix.sphere.dual import solve_dual
 from gemix.sphere.mixture import start_from
 from gemix.sphere.rows import Rows

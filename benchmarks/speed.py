@@ -26,7 +26,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from gemix import GEM
 from gemix.runtime.atomic import write_text
-from gemix.sphere.chunks import cores
+from gemix.runtime.threads import cores
 
 SHAPES = ((1_000_000, 384), (400_000, 768))
 NOISE = 0.75

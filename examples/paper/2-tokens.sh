@@ -3,4 +3,4 @@
 set -euo pipefail
 here=$(dirname "$0"); . "$here/settings.sh"
 
-gemix proxy prepare --labels "$OUT/run/labels" --out "$OUT/tokens" --vocabulary "$VOCABULARY"
+gemix proxy prepare --labels "$OUT/run/labels" --out "$OUT/tokens"

@@ -2,7 +2,7 @@
 : "${CORPUS:=corpus/*.jsonl.zst}"   # cleaned text: keys id and text
 : "${OUT:=paper}"                   # everything that is made
 : "${RUN_FLAGS:=}"                  # of gemix run, over domains.yaml
-: "${VOCABULARY:=32000}"            # tokens of the tokenizer
+: "${VOCABULARY:=32768}"            # tokens of the tokenizer of the run
 
 : "${BUDGET:=25000000000}"          # tokens that a model is trained on
 : "${EPOCHS:=4}"                    # passes over a domain, at most

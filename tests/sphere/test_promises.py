@@ -9,8 +9,8 @@ from sklearn.exceptions import ConvergenceWarning
 from support import clustered
 from threadpoolctl import threadpool_info
 
+from gemix.runtime.threads import one_blas_thread
 from gemix.sphere import GEM, KMeans, SphericalKMeans, VonMisesFisherMixture, levels, steps
-from gemix.sphere.chunks import one_blas_thread
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 import zstandard
 from export_data import NAMES, contents, label, make_rows, mixture, write_layout
 from installed import need
+from support import WORD_TOKENIZER
 from typer.testing import CliRunner
 
 from gemix.cli.app import app
@@ -20,6 +21,7 @@ from gemix.corpus.shards import Shard
 from gemix.run.ledger import Ledger
 from gemix.runtime.errors import GemixError
 from gemix.runtime.map import Launcher
+from gemix.tokens import TokenCounter
 from gemix.trainers import DataIndex, Order, export_mixture, split_corpus
 from gemix.trainers.layouts.text import columns_of, unify
 
@@ -66,7 +68,7 @@ def test_all_documents_with_all_columns(corpus: tuple[list[Shard], Path], form: 
         assert domain.tokens == sum(len(row["text"].split()) for row in rows)  # as the labels count
         assert domain.bytes == sum(len(row["text"].encode()) for row in rows)
         assert len(domain.files) == -(-domain.bytes // 20_000)
-    assert (index.tokenizer, index.dtype, index.layout) == ("whitespace", None, form)
+    assert (index.tokenizer, index.dtype, index.layout) == (TokenCounter(WORD_TOKENIZER).fingerprint, None, form)
 
 
 @pytest.mark.parametrize("form", ["parquet", "jsonl.zst"])

@@ -16,6 +16,7 @@ from gemix.mix.strategies.shares import uniform
 from gemix.mix.tables import RunTable
 from gemix.mix.verdict import Decision, Proposal, decide, decide_on
 from gemix.mix.weight_ranges import weight_ranges
+from gemix.runtime.threads import one_blas_thread
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Wishes:
     directions: Mapping[str, Direction] = field(default_factory=dict)
 
 
+@one_blas_thread()  # more wait for each other: a decision over 200 domains took seven times as long
 def judge_runs(
     table: RunTable, goal: Goal, shares: ArrayLike, box: Box, wishes: Wishes | None = None, seed: int = 0
 ) -> Judged:

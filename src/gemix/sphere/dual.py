@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 from scipy.optimize import minimize
 
-from gemix.sphere.chunks import one_blas_thread
+from gemix.runtime.threads import one_blas_thread
 from gemix.sphere.scores import Scores
 
 Floats = NDArray[np.float64]

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from gemix.sphere.chunks import in_order
+from gemix.runtime.threads import in_order
 from gemix.sphere.rows import Rows
 from gemix.sphere.scores import softmax
 from gemix.sphere.storage import load_arrays, save_arrays

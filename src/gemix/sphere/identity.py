@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemix.runtime.compiled import loop
-from gemix.sphere.chunks import in_order
+from gemix.runtime.threads import in_order
 
 if TYPE_CHECKING:
     from gemix.sphere.rows import Rows

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gemix.runtime.threads import in_order, one_blas_thread
 from gemix.sphere import kernels
-from gemix.sphere.chunks import in_order, one_blas_thread
 from gemix.sphere.kernel_types import Bounds, Chunk, Moved, Near, Sums
 from gemix.sphere.scores import SPREAD, Listed, Part
 

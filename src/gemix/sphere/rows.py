@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.sphere.chunks import in_order
+from gemix.runtime.threads import in_order
 from gemix.sphere.near import MIN_K, NearPasses
 from gemix.sphere.scores import ArrayScores, Listed, ListedScores, Scores, StreamedScores, Sums, assess, exponentials
 from gemix.sphere.vmf import MAX_CONCENTRATION

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gemix.runtime.threads import in_order
 from gemix.sphere import kernels
-from gemix.sphere.chunks import in_order
 from gemix.sphere.listed_kernel import sum_listed
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.sphere.chunks import in_order
+from gemix.runtime.threads import in_order
 from gemix.sphere.rows import Rows
 from gemix.taxonomy.cosines import blocks, highest, highest_cosines, unit_rows
 

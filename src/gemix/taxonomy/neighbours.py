@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.sphere.chunks import in_order
+from gemix.runtime.threads import in_order
 from gemix.taxonomy.cells import nearest_in_cells
 from gemix.taxonomy.cosines import blocks, highest_cosines
 

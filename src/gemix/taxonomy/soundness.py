@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from xxhash import xxh3_128_digest
 
-from gemix.sphere.chunks import one_blas_thread
+from gemix.runtime.threads import one_blas_thread
 from gemix.taxonomy.cosines import blocks, unit_rows
 from gemix.taxonomy.model import CopyGroup, Flag
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.sphere.chunks import one_blas_thread
+from gemix.runtime.threads import one_blas_thread
 from gemix.taxonomy.model import Tree
 
 Floats = NDArray[np.float64]

@@ -17,6 +17,11 @@ _GROUP = 1 << 20  # characters handed to the tokenizer at a time, so that memory
 _DIGITS = 16  # of the fingerprint
 
 
+def short_fingerprint(sha256: str) -> str:
+    """Return what a tokenizer goes by in every file that holds counts, from the SHA-256 of its file."""
+    return sha256[:_DIGITS]
+
+
 class TokenCounter:
     """Counts by one tokenizer; special tokens are not counted, nothing is truncated or padded.
 
@@ -33,7 +38,7 @@ class TokenCounter:
 
         """
         data = read_tokenizer(spec)
-        self.fingerprint = hashlib.sha256(data).hexdigest()[:_DIGITS]
+        self.fingerprint = short_fingerprint(hashlib.sha256(data).hexdigest())
         self._spec = str(spec)
         self._tokenizer = _load(self._spec, data)
 

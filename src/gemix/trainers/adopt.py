@@ -33,5 +33,6 @@ def adopt_counts(index: DataIndex, labels: Path) -> Path:
     if table.documents is None or table.documents.tolist() != [counts.documents for counts in whole]:
         raise GemixError(f"{path} counts other documents than the data hold: tokenize all labelled files to adopt")
     tokens = np.array([counts.tokens - counts.documents for counts in whole], np.int64)
-    keep_text(path, write_partition(replace(table, tokens=tokens, counter=index.tokenizer)))
+    exact = replace(table, tokens=tokens, tokens_low=tokens, tokens_high=tokens, counter=index.tokenizer)
+    keep_text(path, write_partition(exact))
     return path

@@ -61,7 +61,7 @@ class DataIndex(Record):
 
     Attributes:
         layout: how the files are written, see docs/tokenize.md.
-        tokenizer: what counted the tokens: name and fingerprint.
+        tokenizer: fingerprint of what counted the tokens.
         dtype: type of a token, as NumPy calls it; None, as the next two, for text.
         vocabulary: number of token ids.
         end: id of the end-of-text token.

@@ -13,6 +13,7 @@ from gemix.corpus.rows import Batch
 from gemix.proxy.tokenised import encode, in_pieces
 from gemix.runtime.errors import GemixError
 from gemix.runtime.fingerprint import file_sha256
+from gemix.tokens.counter import short_fingerprint
 from gemix.tokens.tokenizer import end_of_text, load_tokenizer
 
 
@@ -55,7 +56,7 @@ class TokenCoding:
     @property
     def name(self) -> str:
         """What counts the tokens, as labels call it."""
-        return f"tokenizers:{self.path.name}#{self.sha256}"
+        return short_fingerprint(self.sha256)
 
     def encode(self, texts: Sequence[str]) -> Iterator[NDArray[Any]]:
         """Yield the tokens of each text with the end-of-text token behind them.

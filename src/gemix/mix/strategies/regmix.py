@@ -225,7 +225,8 @@ def _tried(function: Function, box: Box, w: Floats, value: float, length: float)
     trial, kept = _moved(box, w, to, source, length)
     values = function(trial)
     # What a domain gains by weight, and by giving weight away, for each unit; through the hub, which has 0.
-    slopes = (values - value) / np.abs(trial[:, others] - w[others]).max(axis=1)
+    moved = np.abs(trial[:, others] - w[others]).max(axis=1)
+    slopes = np.where(moved > _LEAST, (values - value) / np.maximum(moved, _LEAST), np.inf)
     to, source = to[kept], source[kept]
     takers, givers = np.full(k, np.inf), np.full(k, np.inf)
     takers[to[source == hub]], givers[source[to == hub]] = slopes[source == hub], slopes[to == hub]

@@ -13,6 +13,7 @@ from gemix.mix.surrogates.kinds import Kind, surrogate
 
 RESAMPLES = 1000
 LEVEL = 0.95
+LARGE = 5e7  # runs^2 x domains
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class CrossValidation:
 
 
 def cross_validate(
-    kind: Kind, W: ArrayLike, y: ArrayLike, folds: int = 5, repeats: int = 3, seed: int = 0
+    kind: Kind, W: ArrayLike, y: ArrayLike, folds: int = 5, repeats: int | None = None, seed: int = 0
 ) -> CrossValidation:
     """Measure a kind of surrogate by repeated k-fold cross-validation.
 
@@ -61,7 +62,7 @@ def cross_validate(
         W: mixtures, (n, K).
         y: results, (n,).
         folds: parts, at least 2; with fewer mixtures than folds each mixture is left out alone.
-        repeats: shuffles, at least 1.
+        repeats: shuffles, at least 1; None: 3, or 1 where a fit to so many runs and domains takes half a minute.
         seed: of the shuffles and the bootstrap.
 
     Raises:
@@ -69,11 +70,12 @@ def cross_validate(
 
     """
     surrogate(kind)  # refuses an unknown one
-    if folds < 2 or repeats < 1:
+    if folds < 2 or (repeats is not None and repeats < 1):
         raise ValueError(f"cross-validation needs at least 2 folds and 1 repeat, not {folds} and {repeats}")
     if np.size(y) < 2:
         return CrossValidation(kind, 0.0, -1.0, 1.0, 0.0, np.size(y), np.size(y), 0, 0, seed)
     W, y = check_runs(W, y)
+    repeats = repeats or (1 if len(y) ** 2 * W.shape[1] > LARGE else 3)
     groups = mixtures_of(W)
     count = int(groups.max()) + 1
     if count < 3:

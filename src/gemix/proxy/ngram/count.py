@@ -15,7 +15,7 @@ from gemix.proxy.ngram.model import MixtureModel
 from gemix.proxy.ngram.smoothing import Smoothing, fit_smoothing
 from gemix.proxy.ngram.trie import Nodes, Trie
 from gemix.runtime.progress import progress
-from gemix.sphere.chunks import in_order
+from gemix.runtime.threads import in_order
 
 _TUNING = 200_000  # tokens of training text that decide the smoothing, at most
 _TUNING_SHARE = 0.05  # of a domain

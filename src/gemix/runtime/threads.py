@@ -1,9 +1,9 @@
-"""Work on chunks of rows on all cores, with the same result whatever their number."""
+"""Work on chunks of rows on all cores, with the same result whatever their number; BLAS on one thread."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager
+from contextlib import ContextDecorator
 from functools import lru_cache
 from itertools import islice
 from threading import Lock
@@ -24,7 +24,7 @@ def _controller() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-class _OneThread:
+class _OneThread(ContextDecorator):
     """BLAS kept to the calling thread inside blocks that may overlap, in any threads.
 
     threadpoolctl puts back what it found, which is 1 where another thread's block is still open. So what the first
@@ -51,8 +51,8 @@ class _OneThread:
 _ONE_THREAD: Final = _OneThread()
 
 
-def one_blas_thread() -> AbstractContextManager[None]:
-    """Keep BLAS and LAPACK to the calling thread inside the block; blocks may overlap, in any threads."""
+def one_blas_thread() -> _OneThread:
+    """Keep BLAS and LAPACK to the calling thread inside a block or function; blocks may overlap, in any threads."""
     return _ONE_THREAD
 
 
