@@ -1,10 +1,12 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from gemix.mix.formats import mixture_json
 from gemix.mix.grounds import by_hand
+from gemix.mix.mixture import Mixture
 from gemix.mix.partition import Partition
 from gemix.mix.result import make_mixture
 
@@ -35,3 +37,8 @@ def test_mixture_json_survives_the_round_trip():
 def test_bad_weights_are_refused(weights):
     with pytest.raises(ValueError, match="finite weights >= 0"):
         make_mixture("x", weights, partition(), WHY)
+
+
+def test_the_schema_of_the_file_is_in_the_docs():
+    page = Path(__file__).parents[2] / "docs" / "mixture.schema.json"
+    assert json.loads(page.read_text()) == Mixture.model_json_schema()
