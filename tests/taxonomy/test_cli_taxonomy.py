@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from gemix.cli.app import app
 from gemix.mix.mixture import Mixture
-from gemix.taxonomy import ChatModel, cut, load_taxonomy
+from gemix.taxonomy import ChatModel, load_taxonomy
 
 EMBED = ["--embedder", "lsa", "--workers", "1", "--window", "400"]
 FIT = ["--clusters", "6"]
@@ -166,27 +166,24 @@ def test_from_names_by_a_model_to_a_mixed_corpus(
     assert [row["name"] for row in rows_of(run / "domains.csv")] == load_taxonomy(run).names
     assert {path: path.read_bytes() for path in labels} == labels  # they are numbers, whatever the names
 
-    coarse, leaves, mixed, fine = (tmp_path / name for name in ("3.csv", "3.leaves.csv", "3.json", "6.json"))
-    out, _ = gemix("cut", run, "--nodes", 3, "--out", coarse)
+    mixed, fine = tmp_path / "3.json", tmp_path / "6.json"
+    gemix("taxonomy", "cut", run, 3)
     taxonomy = load_taxonomy(run)
-    names = [*taxonomy.names, *(node.name for node in taxonomy.tree.nodes)]
-    of_leaf = cut(taxonomy.tree, 3).of_leaf.tolist()
-    assert {str(k): names[k] for k in of_leaf} == {row["domain"]: row["name"] for row in rows_of(coarse)}
-    domains = rows_of(run / "domains.csv")
-    assert rows_of(leaves) == [row | {"node": str(node)} for row, node in zip(domains, of_leaf, strict=True)]
-    assert all(names[k] in out.replace("\n", "") for k in set(of_leaf))
+    heads = [int(row["node"]) for row in rows_of(run / "domains-merged.leaves.csv")]
+    assert len(set(heads)) == 3
 
-    gemix("mix", "uniform", coarse, "--budget", 9_000, "--out", mixed)
-    gemix("mix", "expand", mixed, leaves, "--out", fine)
+    gemix("mix", "uniform", run / "domains-merged.csv", "--budget", 9_000, "--out", mixed)
+    gemix("mix", "project", mixed, run, "--from", run / "domains-merged.leaves.csv", "--out", fine)
     mixture = Mixture.model_validate_json(fine.read_text())
     assert mixture.keys == [f"domain-{k:02}" for k in range(6)]
     assert [entry.name for entry in mixture.domains] == taxonomy.names
-    assert (mixture.strategy, mixture.budget_tokens, mixture.provenance["nodes"]) == ("uniform", 9_000, 3)
-    for node in set(of_leaf):
-        inside = [e for e, owner in zip(mixture.domains, of_leaf, strict=True) if owner == node]
+    assert (mixture.strategy, mixture.budget_tokens, mixture.grounds.verdict) == ("project", 9_000, "unproven")
+    for head in set(heads):
+        inside = [e for e, owner in zip(mixture.domains, heads, strict=True) if owner == head]
         assert sum(entry.weight for entry in inside) == pytest.approx(1 / 3)
         epochs = [entry.epochs for entry in inside if entry.tokens]
         assert max(epochs) == pytest.approx(min(epochs))
+    of_leaf = heads
 
     gemix("export", fine, "--to", "megatron", "--out", tmp_path / "blend.txt")
     blend = (tmp_path / "blend.txt").read_text().split()
@@ -201,18 +198,3 @@ def test_from_names_by_a_model_to_a_mixed_corpus(
         tokens[of_leaf[row["domain"]]] += len(row["text"].split())
     assert sum(tokens.values()) == pytest.approx(9_000, rel=0.05)
     assert all(count == pytest.approx(3_000, rel=0.1) for count in tokens.values())
-
-
-def test_cuts_that_cannot_be(run: Path, tmp_path: Path) -> None:
-    assert "domains.csv is not there: `gemix run` makes it" in gemix("cut", run, "--nodes", 2, code=1)[1]
-    table = run / "domains.csv"
-    table.write_text("domain,tokens\n" + "".join(f"{name},5\n" for name in load_taxonomy(run).names))
-    fault = "--nodes: a tree over 6 domains can be cut into 1 to 6 nodes, not 7"
-    assert fault in gemix("cut", run, "--nodes", 7, code=1)[1]
-    other = tmp_path / "other.csv"
-    other.write_text("domain,tokens\nstrange,1\n")
-    assert "is no table of the domains of" in gemix("cut", run, "--nodes", 2, "--domains", other, code=1)[1]
-    content = json.loads((run / "taxonomy.json").read_text())
-    del content["tree"]
-    (run / "taxonomy.json").write_text(json.dumps(content))
-    assert "has no tree: `gemix name` makes one" in gemix("cut", run, "--nodes", 2, code=1)[1]

@@ -33,7 +33,6 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "probe",
         "Measure how predictable and how far-reaching mixing is over each of several partitions of the same documents.",
     ),
-    "cut": ("taxonomy", "Cut the tree of the domains into fewer, coarser ones, to mix these."),
     "report": (
         "report",
         "Write one HTML file that shows the domains, their documents and how good they are. It needs no network.",
@@ -62,7 +61,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
         "Write labels in a form that other tools read: JSON lines, Dolma attributes, WebOrganizer arrays.",
     ),
     "taxonomy": (
-        "taxonomy_edits",
+        "taxonomy",
         "Correct the domains of a run: their names, their descriptions, which of them count.",
     ),
     "mix": (

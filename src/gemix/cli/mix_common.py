@@ -322,6 +322,15 @@ def _print(mixture: "Mixture", proxy_epochs: "Floats | None") -> None:
         say(line)
 
 
+def carried(mixture: Path) -> "tuple[Grounds, dict[str, str]]":
+    """Return the grounds and the facts of weights that come from a mixture over other domains."""
+    from gemix.mix.grounds import Grounds
+
+    fingerprint = sha256(mixture)
+    why = Grounds(verdict="unproven", reason=f"carried from {mixture.name} ({fingerprint[:12]})")
+    return why, {"carried_sha256": fingerprint}
+
+
 def sha256(path: Path) -> str:
     """Return the fingerprint of a file."""
     with open(path, "rb") as file:

@@ -15,6 +15,7 @@ from gemix.cli.mix_common import (
     Plot,
     Source,
     begin,
+    carried,
     finish,
     mix_command,
     read_weights_of,
@@ -54,7 +55,6 @@ def reuse(
     Example: `gemix mix reuse old/mixture.json run/ --split "science=physics,biology"`
     """
     from gemix.mix import reuse as reusing
-    from gemix.mix.grounds import Grounds
     from gemix.mix.partition import write_partition
     from gemix.runtime.atomic import write_text
 
@@ -69,8 +69,9 @@ def reuse(
     weights = reusing.carry(found, box) if solved is None else reusing.expand(found, read_weights_of(solved))
     if solved is not None and not box.contains(weights):
         say("warning: the expanded mixture leaves the caps and floors of the new table")
-    facts = {"reused_sha256": sha256(mixture)} | ({} if solved is None else {"solved_sha256": sha256(solved)})
-    why = Grounds(verdict="unproven", reason=f"carried from {mixture.name} ({facts['reused_sha256'][:12]})")
+    why, facts = carried(mixture)
+    if solved is not None:
+        facts["solved_sha256"] = sha256(solved)
     finish(job, "reuse", why, weights, facts)
 
 

@@ -1,146 +1,175 @@
-"""The commands that move between levels of the tree: `cut`, and `mix expand` back to the domains."""
+"""The commands by which people correct domains: `gemix taxonomy rename`, `describe`, `merge` and so on."""
 
-import csv
-import io
-import sys
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from gemix.cli.command import command
-from gemix.cli.mix_common import Job, Plot, finish, mix_command, sha256
-from gemix.runtime.errors import GemixError
 from gemix.runtime.progress import say
 
 if TYPE_CHECKING:
-    from gemix.mix.partition import Partition
-    from gemix.taxonomy import Taxonomy
+    from gemix.taxonomy.model import Domain, Taxonomy
+
+Changed = TypeVar("Changed")
+app = typer.Typer(
+    help="Correct the domains of a run: their names, their descriptions, which of them count.\n\nWhat you say is kept "
+    "in RUN/taxonomy-edits.yaml, which you may also write by hand. It survives every re-run, and nothing is computed "
+    "again for it: labels hold ids, names are only shown.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+Run = Annotated[Path, typer.Argument(help="run folder", show_default=False)]
+DomainId = Annotated[
+    str, typer.Argument(metavar="ID", help="the domain: 7, domain-07 or its present name", show_default=False)
+]
 
 
-def cut(
-    run: Annotated[Path, typer.Argument(help="run folder", show_default=False)],
-    nodes: Annotated[int, typer.Option("--nodes", "-n", min=1, help="how many", show_default=False)],
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="table of the nodes, CSV", show_default="RUN/domains-NODES.csv")
-    ] = None,
-    domains: Annotated[
-        Path | None,
-        typer.Option(help="table of the domains with the tokens to count", show_default="RUN/domains.csv"),
-    ] = None,
+@app.command()
+@command(extra="train")
+def rename(
+    run: Run,
+    id: DomainId,
+    name: Annotated[str, typer.Argument(help="the new name, at most 64 characters", show_default=False)],
 ) -> None:
-    """Cut the tree of the domains into fewer, coarser ones, to mix these.
+    """Give a domain the name that people should read. Its id stays, so labels and mixtures stay valid.
 
-    Writes a table that `gemix mix` reads as it is, and beside it the domains with their nodes (.leaves.csv), by which
-    `gemix mix expand` turns a mixture of nodes into one of domains.
-
-    Example: `gemix cut run/ --nodes 8 --out domains-8.csv`
+    Example: `gemix taxonomy rename run/ 7 "Court rulings"`
     """
-    from gemix.mix.domain_ids import domain_key, domain_number, find_domains
-    from gemix.mix.levels import coarsen
-    from gemix.mix.partition import read_partition, write_partition
-    from gemix.run.folder import RunFolder
-    from gemix.runtime.atomic import write_text
-    from gemix.taxonomy.edits import named_taxonomy
-
-    source = domains or RunFolder(run).domains
-    if domains is None and not source.exists():
-        raise GemixError(f"{source} is not there: `gemix run` makes it, or give the one of your labels by --domains")
-    partition = read_partition(source)
-    taxonomy = named_taxonomy(run)
-    owners = _owners(taxonomy, nodes, run)
-    places = find_domains(partition.keys, [domain_key(k) for k in range(len(owners))], taxonomy.names)
-    numbers = [place for place in places if place is not None]
-    if sorted(numbers) != list(range(len(owners))):
-        stranger = next((key for key, place in zip(partition.keys, places, strict=True) if place is None), None)
-        what = f"{stranger!r} is no domain of the run" if stranger else "not every domain of the run is in it"
-        raise GemixError(f"{source} is no table of the domains of {run}: {what}")
-    names = [*taxonomy.names, *(node.name for node in taxonomy.tree.nodes)] if taxonomy.tree else taxonomy.names
-    titles = {domain_key(node): names[node] for node in owners}
-    of_domain = [domain_key(owners[number]) for number in numbers]
-    table = out or run / f"domains-{nodes}.csv"
-    leaves = table.with_suffix(".leaves.csv")
-    coarse = coarsen(partition, of_domain, titles)
-    write_text(leaves, _with_nodes(source, [str(domain_number(node)) for node in of_domain]))
-    write_text(table, write_partition(coarse))
-    _print(coarse, partition, of_domain)
-    say(f"{table}: {nodes:,} nodes; {leaves}: the domains in them")
+    before, now = _edit(run, id, name=name)
+    say(f"{_label(now)} is called {now.name!r} now (was {before.name!r})")
 
 
-@mix_command
-def expand(
-    mixture: Annotated[Path, typer.Argument(help="mixture.json over nodes", show_default=False)],
-    leaves: Annotated[
-        Path,
-        typer.Argument(help="table of the domains with a column node, as `gemix cut` writes it", show_default=False),
+@app.command()
+@command(extra="train")
+def describe(
+    run: Run,
+    id: DomainId,
+    text: Annotated[
+        str, typer.Argument(help="a sentence or two, at most 1,000 characters", show_default=False, metavar="TEXT")
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="the mixture, JSON")] = Path("mixture.json"),
-    plot: Plot = None,
 ) -> None:
-    """Turn a mixture of nodes into one of their domains, in proportion to the tokens inside each node.
+    """Say in a sentence what a domain holds; the tables and the report show it.
 
-    Example: `gemix mix expand mixture-8.json domains-8.leaves.csv --out mixture.json`
+    Example: `gemix taxonomy describe run/ domain-07 "Judgments and orders of courts"`
     """
-    from gemix.mix.formats import mixture_json
-    from gemix.mix.grounds import by_hand
-    from gemix.mix.levels import expand as expand_weights
-    from gemix.mix.levels import read_nodes
-
-    try:
-        coarse = mixture_json.parse(mixture.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{mixture}: {error}") from None
-    partition, nodes = read_nodes(leaves)
-    weights = dict(zip(coarse.keys, coarse.weights.tolist(), strict=True))
-    try:
-        fine = expand_weights(weights, partition, nodes)
-    except ValueError as error:
-        raise ValueError(f"{mixture} and {leaves}: {error}") from None
-    facts = {"expanded_sha256": sha256(mixture), "nodes": len(weights), "of_nodes": coarse.provenance}
-    why = coarse.grounds or by_hand(f"expanded from {mixture.name}")
-    epochs = coarse.provenance.get("max_epochs")
-    job = Job(partition, partition.box(), out, coarse.budget_tokens, epochs, (), plot, False)
-    finish(job, coarse.strategy, why, fine, facts)
+    _, now = _edit(run, id, description=text)
+    say(f"{_label(now)} ({now.name}): {now.description}")
 
 
-def _owners(taxonomy: "Taxonomy", nodes: int, run: Path) -> list[int]:
-    """Return the node of every domain, by numbers."""
-    from gemix.taxonomy import cut as cut_tree
+@app.command()
+@command(extra="train")
+def exclude(run: Run, id: DomainId) -> None:
+    """Mark a domain as one to leave out, such as boilerplate. It keeps its id and its labels; `undo` brings it back.
 
-    if taxonomy.tree is None:
-        raise GemixError(f"the taxonomy of {run} has no tree: `gemix name` makes one")
-    try:
-        owners: list[int] = cut_tree(taxonomy.tree, nodes).of_leaf.tolist()
-    except ValueError as error:
-        raise GemixError(f"--nodes: {error}") from None
-    return owners
+    Example: `gemix taxonomy exclude run/ "cookie-consent-banner"`
+    """
+    _, now = _edit(run, id, exclude=True)
+    say(f"{_label(now)} ({now.name}) is excluded, no mixture uses it: {now.documents:,} documents of the seed sample")
 
 
-def _with_nodes(source: Path, nodes: Sequence[str]) -> str:
-    """Return a table of domains with their nodes in a further column; all else stays as it is."""
-    from gemix.mix.levels import NODE
-    from gemix.mix.partition import read_csv
+@app.command()
+@command(extra="train")
+def merge(
+    run: Run,
+    into: Annotated[str, typer.Argument(metavar="INTO", help="the domain that stays", show_default=False)],
+    others: Annotated[list[str], typer.Argument(metavar="ID...", help="those that join it", show_default=False)],
+) -> None:
+    """Make domains part of another. No label changes: RUN/domains-merged.csv is the table of the coarser partition.
 
-    rows, columns = read_csv(source, source.read_bytes())
-    text = io.StringIO()
-    table = csv.DictWriter(text, list(dict.fromkeys([*columns, NODE])), lineterminator="\n")
-    table.writeheader()
-    table.writerows([row | {NODE: node} for (_, row), node in zip(rows, nodes, strict=True)])
-    return text.getvalue()
+    Example: `gemix taxonomy merge run/ 3 11`
+    """
+    from gemix.taxonomy.edits import merge_run
+    from gemix.taxonomy.edits_file import domain_label
 
-
-def _print(coarse: "Partition", fine: "Partition", nodes: Sequence[str]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("node", "token share", "tokens", "domains", box=None)
-    table.columns[1].justify = table.columns[2].justify = "right"
-    for n in (-coarse.tokens).argsort(kind="stable").tolist():
-        under = [name for name, node in zip(fine.names, nodes, strict=True) if node == coarse.keys[n]]
-        table.add_row(coarse.names[n], f"{coarse.shares[n]:.1%}", f"{coarse.tokens[n]:,}", ", ".join(under))
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    taxonomy, target, ids = _change(run, lambda: merge_run(run, into, others))
+    for id in ids:
+        name = taxonomy.domains[id].name
+        say(f"{domain_label(id)} ({name}) is part of {domain_label(target)} ({taxonomy.domains[target].name}) now")
+    _say_merged(run, taxonomy)
 
 
-app = typer.Typer()
-app.command()(command(ValueError, extra="train")(cut))
+@app.command()
+@command(extra="train")
+def cut(
+    run: Run,
+    nodes: Annotated[int, typer.Argument(metavar="N", min=1, help="domains to be left", show_default=False)],
+) -> None:
+    """Merge domains along the tree until so many are left, each called as its largest. No label changes.
+
+    Example: `gemix taxonomy cut run/ 8`
+    """
+    from gemix.taxonomy.edits import cut_run
+
+    _say_merged(run, _change(run, lambda: cut_run(run, nodes)))
+
+
+@app.command()
+@command(extra="train")
+def undo(
+    run: Run,
+    id: Annotated[
+        str | None,
+        typer.Argument(metavar="[ID]", help="the domain: 7, domain-07 or its present name", show_default="all domains"),
+    ] = None,
+) -> None:
+    """Take back what was said of a domain, or of all domains. What is removed is printed, to be said again if need be.
+
+    Example: `gemix taxonomy undo run/ 7`
+    """
+    from gemix.taxonomy.edits import edits_path, undo_run
+    from gemix.taxonomy.edits_file import domain_label
+
+    gone = _change(run, lambda: undo_run(run, id))
+    if not gone:
+        say(f"{edits_path(run)} says nothing of {'any domain' if id is None else id}: nothing to undo")
+    for k, edit in gone.items():
+        said = ", ".join(
+            f"{key}: {str(value).lower() if isinstance(value, bool) else value}" for key, value in edit.said().items()
+        )
+        say(f"removed from {domain_label(k)}: {said or 'an empty entry'}")
+
+
+def _edit(run: Path, id: str, **change: str | bool) -> "tuple[Domain, Domain]":
+    """Change one domain of a run; return it as it was and as it is."""
+    from gemix.taxonomy.edits import edit_run
+
+    before, after, k = _change(run, lambda: edit_run(run, id, **change))
+    return before.domains[k], after.domains[k]
+
+
+def _change(run: Path, change: Callable[[], Changed]) -> Changed:
+    """Change what is said of a run's domains, and show it."""
+    from gemix.chain.names import show_names
+    from gemix.run.folder import RunFolder
+    from gemix.runtime.lock import folder_lock
+
+    _refuse_missing(run)
+    with folder_lock(run):
+        changed = change()
+        show_names(RunFolder(run))
+    return changed
+
+
+def _say_merged(run: Path, taxonomy: "Taxonomy") -> None:
+    from gemix.chain.names import LEAVES, MERGED
+
+    left = sum(domain.merged_into is None for domain in taxonomy.domains)
+    where = f"; {run / MERGED} counts them, {run / LEAVES} says which domain is part of which"
+    say(f"{left:,} of {len(taxonomy.domains):,} domains are left{where if (run / MERGED).exists() else ''}")
+
+
+def _refuse_missing(run: Path) -> None:
+    """Say what a folder lacks before anything is written to it, a lock included."""
+    from gemix.runtime.errors import GemixError
+    from gemix.taxonomy.model import FILE_NAME
+
+    if not (run / FILE_NAME).exists():
+        raise GemixError(f"{run} has no named domains yet: run `gemix name {run}` or `gemix run` first")
+
+
+def _label(domain: "Domain") -> str:
+    from gemix.taxonomy.edits_file import domain_label
+
+    return domain_label(domain.id)

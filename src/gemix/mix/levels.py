@@ -1,4 +1,4 @@
-"""Mixing at a coarser level: domains that move together as nodes, and the way back to the domains.
+"""Mixing at a coarser level: domains that move together as nodes; `gemix.mix.project` leads back to the domains.
 
 A node is any group of domains. Inside a node the ratios stay those of the corpus: domain k of node n has the weight
 
@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gemix.mix.box import Floats
 from gemix.mix.domain_ids import domain_key
 from gemix.mix.partition import Partition, read_csv, read_partition
 
@@ -53,31 +52,18 @@ def coarsen(partition: Partition, nodes: Sequence[str], titles: Mapping[str, str
     return Partition(names, documents, tokens, floor, cap, called, sizes, partition.counter, identity)
 
 
-def expand(weights: Mapping[str, float], partition: Partition, nodes: Sequence[str]) -> Floats:
-    """Return weights over the domains, (K,), for weights over nodes.
+def shared_tokens(partition: Partition, nodes: Sequence[str]) -> tuple[list[str], NDArray[np.int64]]:
+    """Return the nodes in the order in which they first appear, and the tokens that each domain has in each, (K, N).
 
     Args:
-        weights: of the nodes, all of them.
         partition: K domains.
         nodes: the node that each domain belongs to, K keys.
 
-    Raises:
-        ValueError: the weights are of other nodes, or a node without tokens has one.
-
     """
     names = list(dict.fromkeys(nodes))
-    unknown = [name for name in weights if name not in names]
-    missing = [name for name in names if name not in weights]
-    if unknown or missing:
-        what = f"no domain belongs to {unknown[0]!r}" if unknown else f"{missing[0]!r} has no weight"
-        raise ValueError(f"the weights are not of these nodes: {what}")
-    of_domain = _index(nodes, names)
-    tokens = _sums(partition.tokens, of_domain, len(names))
-    for name, total in zip(names, tokens.tolist(), strict=True):
-        if weights[name] and not total:
-            raise ValueError(f"node {name!r} has a weight of {weights[name]:g} but no tokens")
-    node_weights = np.array([weights[name] for name in names])[of_domain]
-    return np.asarray(node_weights * partition.tokens / np.maximum(tokens[of_domain], 1))
+    shared = np.zeros((len(nodes), len(names)), np.int64)
+    shared[np.arange(len(nodes)), _index(nodes, names)] = partition.tokens
+    return names, shared
 
 
 def read_nodes(path: Path) -> tuple[Partition, list[str]]:
