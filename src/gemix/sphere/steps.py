@@ -66,7 +66,9 @@ class EStep(ABC):
 class ExactStep(EStep):
     """The optimum from K potentials (see `gemix.sphere.dual`), found on the scores of all rows."""
 
-    def __init__(self, balance: float, target: Floats, tol: float, potentials: Floats | None = None) -> None:
+    def __init__(
+        self, balance: float, target: Floats, tol: float, potentials: Floats | None = None, fine: bool = True
+    ) -> None:
         """Set up the step.
 
         Args:
@@ -75,16 +77,18 @@ class ExactStep(EStep):
             tol: of the fit, in nats: E-steps are solved to a tenth of it; where lambda is infinite also to masses
                 within a thousandth of their targets.
             potentials: b, (K,), to start from; zeros by default.
+            fine: solve as far as rounding goes; on a sample a small part of the gap will do.
 
         """
         self.balance, self.target = balance, target
         self.potentials = np.zeros(len(target)) if potentials is None else potentials
         self.gap = 0.1 * tol if np.isfinite(balance) else min(0.1 * tol, 1e-3 * float(target.min()))
+        self._tolerance = _FINE if fine else 1e-5 * self.gap
 
     def run(self, rows: Rows, directions: Floats, bias: Floats, floor: float) -> Expectation:
         """Solve the dual, then pass over the rows."""
         scores = rows.weighted_scores(directions, bias, self.potentials)
-        self.potentials = solve_dual(scores, self.target, self.balance, self.potentials, _FINE).potentials
+        self.potentials = solve_dual(scores, self.target, self.balance, self.potentials, self._tolerance).potentials
         return self._pass(rows, directions, bias)
 
     def _pass(self, rows: Rows, directions: Floats, bias: Floats) -> Expectation:
