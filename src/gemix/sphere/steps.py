@@ -41,10 +41,12 @@ class EStep(ABC):
 
     Attributes:
         gap: how far below its optimum, in nats, an E-step may stay.
+        slack: how far it may while F still gains much; no more than `gap` counts where that is larger.
 
     """
 
     gap: float = np.inf
+    slack: float = 0.0
 
     @abstractmethod
     def run(self, rows: Rows, directions: Floats, bias: Floats, floor: float) -> Expectation:
@@ -127,7 +129,7 @@ class SampledStep(ExactStep):
             found = expectation.assignment
             self.error = solved.masses - found.masses
             noise = (1e-13 if rows.dtype == np.float64 else 1e-8) * max(1.0, abs(found.objective))
-            enough = found.gap <= self.gap and (found.objective >= floor or found.gap <= noise)
+            enough = found.gap <= max(self.gap, self.slack) and (found.objective >= floor or found.gap <= noise)
             # The dual bounds what any assignment reaches: nothing is gained by asking again.
             if enough or self.balance == 0 or found.objective + found.gap < floor - noise:
                 return _with_passes(expectation, passes)
