@@ -23,6 +23,9 @@ _AUTO_BALANCE: Final = 0.23
 # converged before, 5 left at most 0.2 % until 1e-5 (100,000 rows made from the pages, two seeds).
 _WINDOW: Final = 10
 _SHORT: Final = 5
+# A sample's optimum is off that of all rows by about K d / 2m nats for m rows: it is climbed to a share of K d / m, not
+# to tol. On 400,000 rows, K = 24, a hundredth takes 14 % off the time of a thousandth and ends at the same F.
+_SAMPLED: Final = 1e-2
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,7 @@ class Problem:
 class Ascent:
     """A fit in levels: the best of some starts on the smallest sample, then on larger ones, then on all rows.
 
-    Every level is climbed until it has converged: what a sample's optimum lacks is a small part of the way.
+    Samples are climbed until less is left than their optimum is off that of all rows; the last level to the tolerance.
 
     The mirror solver keeps assignments of all rows, so it has no use for samples.
 
@@ -147,7 +150,7 @@ class Ascent:
                 self._checkpoint.save(state)
 
         return run_em(
-            rows, components, step, self.prior, shared=problem.shared, max_iter=problem.max_iter, tol=problem.tol,
+            rows, components, step, self.prior, shared=problem.shared, max_iter=problem.max_iter, tol=self._tol(level),
             momentum=momentum, window=_WINDOW if level == 0 else _SHORT, reseed=seed if level == 0 else None,
             keep=keep if self._checkpoint and level == len(self._levels) - 1 > 0 else None,
         )  # fmt: skip
@@ -157,8 +160,15 @@ class Ascent:
         if not self._exact:
             return MirrorStep(self.balance, self.target, problem.max_sweeps, 0.1 * problem.tol)
         if level == 0:
-            return ExactStep(self.balance, self.target, problem.tol, potentials)
+            return ExactStep(self.balance, self.target, problem.tol, potentials, len(self._levels) == 1)
         return SampledStep(self._reference, self.balance, self.target, problem.tol, potentials)
+
+    def _tol(self, level: int) -> float:
+        """Return the gain of F at which a level ends."""
+        rows, tol = self._levels[level], self._problem.tol
+        if level == len(self._levels) - 1:
+            return tol
+        return max(tol, _SAMPLED * self._problem.n_clusters * rows.d / rows.n)
 
     def _share(self, level: int) -> float:
         """Return n0 / N; on a sample where there are pseudo-documents at least one."""

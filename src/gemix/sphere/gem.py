@@ -47,7 +47,8 @@ class GEM(SphereClusterer):
         n_init: starts; the one with the largest F is kept.
         max_iter: EM iterations at most, on all rows and on each of the samples before them.
         tol: gain of F, in nats a document, over ten iterations (five where samples have converged before) at which to
-            stop. E-steps are solved to a tenth of it, and for an infinite `balance` to a thousandth of the target.
+            stop. The last E-step is solved to a tenth of it, earlier ones as far as gains need;
+            for an infinite `balance` the last also to a thousandth of the target.
         max_sweeps: mirror steps an E-step at most (solver "mm" only).
         device: torch device to compute on, such as "cuda"; by default NumPy, or where the tensor X is.
         distributed: X is this process's share of the rows of a torch.distributed group; every process gets the same

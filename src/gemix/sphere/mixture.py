@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 Floats = NDArray[np.float64]
 
 _RESEED_ITERATIONS: Final = 5
+_SLACK: Final = 0.05  # of the last gain of F: what E-steps may leave, as long as F does not fall
 _ROUNDING: Final = 1e-13  # the length of a sum of assigned rows that is none
 
 
@@ -165,7 +166,7 @@ class _Climb:
     def __init__(self, fit: Fit, tol: float, window: int, gap: float) -> None:
         self._fit, self._tol, self._window, self._gap = fit, tol, window, gap
         self._values: list[float] = []  # F after the E-steps since components were last started anew
-        self._gain, self._worst = np.inf, 0.0
+        self._gain = np.inf
 
     def ends(self, value: float, components: Components, assignment: Assignment) -> bool:
         """Take note of an E-step; return whether it is the last."""
@@ -182,20 +183,25 @@ class _Climb:
         values.append(value)
         fit.objective.append(value)
         fit.components, fit.assignment = components, assignment
-        self._worst = max(self._worst, assignment.gap)
         logger.info("iteration %d: F = %.6f, gap %.1e", fit.n_iter, value, assignment.gap)
         if len(values) > self._window:
             self._gain = value - values[-1 - self._window]
         return self._gain <= self._tol
+
+    @property
+    def last_gain(self) -> float:
+        """What F gained from the last E-step but one to the last, in nats; 0 where that is not known."""
+        return max(self._values[-1] - self._values[-2], 0.0) if len(self._values) > 1 else 0.0
 
     def judge(self) -> None:
         """Say what was not reached."""
         if self._gain > self._tol:
             gain = f"the last gain of F was {self._gain:.1e} nats a document" if np.isfinite(self._gain) else "too few"
             self._fit.shortfall = f"{self._fit.n_iter} iterations ended before F settled to tol={self._tol:g}: {gain}"
-        elif self._worst > self._gap:
+        elif self._fit.assignment.gap > self._gap:
             self._fit.shortfall = (
-                f"an E-step stayed up to {self._worst:.1e} nats a document below its optimum, more than {self._gap:.1e}"
+                f"the last E-step stayed up to {self._fit.assignment.gap:.1e} nats a document below its optimum, more "
+                f"than {self._gap:.1e}"
             )
 
 
@@ -271,6 +277,7 @@ def run_em(
         if climb.ends(value, components, expectation.assignment) or fit.n_iter == max_iter:
             climb.judge()
             return fit
+        e_step.slack = _SLACK * climb.last_gain
         fit.n_iter += 1
         masses, sums, old = expectation.assignment.masses, expectation.sums, components
         plain = m_step(sums, masses, e_step.log_alpha(masses), prior, shared, old.directions)

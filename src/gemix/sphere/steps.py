@@ -41,10 +41,12 @@ class EStep(ABC):
 
     Attributes:
         gap: how far below its optimum, in nats, an E-step may stay.
+        slack: how far it may while F still gains much; no more than `gap` counts where that is larger.
 
     """
 
     gap: float = np.inf
+    slack: float = 0.0
 
     @abstractmethod
     def run(self, rows: Rows, directions: Floats, bias: Floats, floor: float) -> Expectation:
@@ -66,7 +68,9 @@ class EStep(ABC):
 class ExactStep(EStep):
     """The optimum from K potentials (see `gemix.sphere.dual`), found on the scores of all rows."""
 
-    def __init__(self, balance: float, target: Floats, tol: float, potentials: Floats | None = None) -> None:
+    def __init__(
+        self, balance: float, target: Floats, tol: float, potentials: Floats | None = None, fine: bool = True
+    ) -> None:
         """Set up the step.
 
         Args:
@@ -75,16 +79,18 @@ class ExactStep(EStep):
             tol: of the fit, in nats: E-steps are solved to a tenth of it; where lambda is infinite also to masses
                 within a thousandth of their targets.
             potentials: b, (K,), to start from; zeros by default.
+            fine: solve as far as rounding goes; on a sample a small part of the gap will do.
 
         """
         self.balance, self.target = balance, target
         self.potentials = np.zeros(len(target)) if potentials is None else potentials
         self.gap = 0.1 * tol if np.isfinite(balance) else min(0.1 * tol, 1e-3 * float(target.min()))
+        self._tolerance = _FINE if fine else 1e-5 * self.gap
 
     def run(self, rows: Rows, directions: Floats, bias: Floats, floor: float) -> Expectation:
         """Solve the dual, then pass over the rows."""
         scores = rows.weighted_scores(directions, bias, self.potentials)
-        self.potentials = solve_dual(scores, self.target, self.balance, self.potentials, _FINE).potentials
+        self.potentials = solve_dual(scores, self.target, self.balance, self.potentials, self._tolerance).potentials
         return self._pass(rows, directions, bias)
 
     def _pass(self, rows: Rows, directions: Floats, bias: Floats) -> Expectation:
@@ -123,7 +129,7 @@ class SampledStep(ExactStep):
             found = expectation.assignment
             self.error = solved.masses - found.masses
             noise = (1e-13 if rows.dtype == np.float64 else 1e-8) * max(1.0, abs(found.objective))
-            enough = found.gap <= self.gap and (found.objective >= floor or found.gap <= noise)
+            enough = found.gap <= max(self.gap, self.slack) and (found.objective >= floor or found.gap <= noise)
             # The dual bounds what any assignment reaches: nothing is gained by asking again.
             if enough or self.balance == 0 or found.objective + found.gap < floor - noise:
                 return _with_passes(expectation, passes)
