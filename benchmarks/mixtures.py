@@ -36,10 +36,11 @@ from gemix.proxy.probe.partitions import Source, make_partition
 from gemix.proxy.regmix import Plan, gather
 from gemix.proxy.swarm import MEAN, Swarm
 from gemix.proxy.swarm_files import keep_record
-from gemix.proxy.tokenised import Tokenised, below, divide, id_hashes, tokenise
+from gemix.proxy.tokenised import Tokenised, divide, tokenise
 from gemix.run.folder import RunFolder
 from gemix.runtime.atomic import write_json, write_text
 from gemix.runtime.errors import GemixError
+from gemix.tokens.held_out import text_place
 from gemix.tokens.tokenizer import train_tokenizer
 
 AIM = ("Science & Technology", "Education & Jobs", "History")  # chosen by name, before any run
@@ -83,7 +84,7 @@ class Documents:
     """What a run folder and its pages hold: n documents."""
 
     texts: list[str]
-    hashes: np.ndarray
+    places: np.ndarray
     topics: np.ndarray
     source: Source
 
@@ -105,7 +106,8 @@ def read_documents(run: Path, pages: Path, clusters: int) -> Documents:
         raise GemixError(f"{pages} lacks {len(missing):,} documents of {run}, the first is {missing[0]!r}")
     topics = np.array([json.loads(row)["topic"] for row in table["meta"].to_pylist()])
     source = Source(np.asarray(vectors, np.float32), {}, clusters)
-    return Documents([whole[i] for i in ids], id_hashes(ids), topics, source)
+    texts = [whole[i] for i in ids]
+    return Documents(texts, np.array([text_place(text) for text in texts]), topics, source)
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ class Bench:
     @property
     def held_out(self) -> np.ndarray:
         """Documents that nothing is trained on, the same in both halves and for every partition."""
-        return below(self.documents.hashes, HELD_OUT)
+        return self.documents.places < HELD_OUT
 
     @property
     def training_tokens(self) -> int:
@@ -142,7 +144,7 @@ class Bench:
         documents, half = self.documents, self.half
         low = HELD_OUT / 2 if judge else 0.0
         high = low + (half.judged if judge else half.searched)
-        mask = below(documents.hashes, high) & ~below(documents.hashes, low)
+        mask = (documents.places < high) & (documents.places >= low)
         valid = {str(topic): mask & (documents.topics == topic) for topic in np.unique(documents.topics)}
         names = [f"{k:02d}" for k in range(documents.source.clusters)]
         return divide(self.tokenised, labels, names, self.held_out, valid)
@@ -315,7 +317,7 @@ def tables(arguments: argparse.Namespace) -> Iterator[str]:
         work.mkdir(parents=True, exist_ok=True)
         keep_record(work / "settings.json", record, f"the pieces in {work}")
         texts = [text[: half.window] for text in documents.texts]
-        away = below(documents.hashes, HELD_OUT)
+        away = documents.places < HELD_OUT
         tokenizer = train_tokenizer((t for t, out in zip(texts, away, strict=True) if not out), half.vocabulary)
         bench = Bench(name, half, documents, tokenise(texts, tokenizer), work)
         pieces = {(kind, seed): piece(bench, kind, seed) for seed in arguments.seeds for kind in half.partitions}

@@ -6,8 +6,9 @@ import numpy as np
 from support import make_documents
 
 from gemix.proxy.dataset import Contract, part_path
-from gemix.proxy.tokenised import divide, held_out, tokenise
+from gemix.proxy.tokenised import divide, tokenise
 from gemix.runtime.atomic import write_json
+from gemix.tokens.held_out import held_out
 from gemix.tokens.tokenizer import train_tokenizer
 
 
@@ -19,7 +20,7 @@ def write_proxy_folder(folder: Path, documents: int = 400, drop: str | None = No
     tokenizer = train_tokenizer(texts, 320)
     tokens = tokenise(texts, tokenizer)
     labels = np.array([names.index(row["subject"]) for row in rows])
-    held = held_out([row["id"] for row in rows], 0.2)
+    held = held_out(texts, 0.2)
     data = divide(tokens, labels, names, held, {"law": labels % 2 == 0, "poem": labels % 2 == 1})
     for kind, arrays in (("train", data.train), ("valid", data.held_out)):
         for number, array in enumerate(arrays):

@@ -11,8 +11,9 @@ from gemix.mix.box import make_box
 from gemix.mix.strategies.mixmin import mixmin
 from gemix.proxy.dataset import Part, ProxyData
 from gemix.proxy.ngram import NgramProxy
-from gemix.proxy.tokenised import divide, held_out, tokenise
+from gemix.proxy.tokenised import divide, tokenise
 from gemix.runtime.errors import GemixError
+from gemix.tokens.held_out import held_out
 from gemix.tokens.tokenizer import train_tokenizer
 
 VOCABULARY = 5
@@ -179,7 +180,7 @@ def text() -> ProxyData:
     labels = np.array([names.index(d["subject"]) for d in documents])
     tokens = tokenise(texts, train_tokenizer(texts, 400))
     masks = {name: labels == k for k, name in enumerate(names)}
-    return divide(tokens, labels, names, held_out([d["id"] for d in documents], 0.1), masks)
+    return divide(tokens, labels, names, held_out(texts, 0.1), masks)
 
 
 def test_the_loss_of_a_part_is_about_that_of_random_documents(text: ProxyData) -> None:

@@ -18,10 +18,14 @@ from typer.testing import CliRunner
 from gemix.cli.command import command
 from gemix.cli.proxy_prepare import prepare
 from gemix.corpus.shards import Shard, resolve_shards
+from gemix.labels.documents import labelled_batches
 from gemix.proxy.dataset import ProxyData, read_data
 from gemix.proxy.prepare import PrepareSettings, prepare_data
-from gemix.proxy.tokenised import divide, held_out, tokenise
+from gemix.proxy.tokenised import divide, tokenise
 from gemix.runtime.errors import GemixError
+from gemix.runtime.map import Launcher
+from gemix.runtime.ranks import Rank
+from gemix.tokens.held_out import held_out
 from gemix.tokens.tokenizer import load_tokenizer, train_tokenizer
 
 NAMES = [f"domain-{k:02}" for k in range(len(TITLES))]
@@ -59,7 +63,7 @@ def files(folder: Path) -> dict[str, bytes]:
 def test_every_document_is_in_its_domain_or_held_out(made: tuple[Path, ProxyData]) -> None:
     out, data = made
     tokenizer = load_tokenizer(out / "tokenizer.json")
-    held = dict(zip([row["id"] for row in ROWS], held_out([row["id"] for row in ROWS], 0.1).tolist(), strict=True))
+    held = dict(zip([row["id"] for row in ROWS], held_out([row["text"] for row in ROWS], 0.1).tolist(), strict=True))
     for k, (name, title) in enumerate(zip(NAMES, TITLES, strict=True)):
         mine = [row for row in ROWS if row["text"].split()[0] == title]
         texts = {tokenizer.decode(d[:-1]) for d in documents(data.train[k], data.end)}
@@ -82,13 +86,13 @@ def test_the_folder_holds_what_divide_gives_in_memory(made: tuple[Path, ProxyDat
     shards, labels = labelled
     settings = dataclasses.replace(SETTINGS, valid_tokens=10**6)
     data = prepare_data(shards, labels, tmp_path / "all", settings)
-    from gemix.labels.labelled import open_labels
-    from gemix.proxy.tokenise_corpus import labelled_texts
-
-    batches = list(labelled_texts(open_labels(shards, labels)))
-    texts = [text for batch in batches for text in batch.texts]
-    domains = np.array([domain for batch in batches for domain in batch.domains])
-    held = held_out([i for batch in batches for i in batch.ids], 0.1)
+    texts: list[str] = []
+    numbers: list[int] = []
+    for shard in shards:
+        for batch, table in labelled_batches(shard, labels, "text", "id"):
+            texts += batch.good_texts.to_pylist()
+            numbers += table["domain"].drop_null().to_pylist()
+    domains, held = np.array(numbers), held_out(texts, 0.1)
     tokens = tokenise(texts, load_tokenizer(made[0] / "tokenizer.json"))
     other = divide(tokens, domains, NAMES, held, {name: domains == k for k, name in enumerate(NAMES)})
     assert other.fingerprint == data.fingerprint
@@ -116,7 +120,7 @@ def test_the_same_call_again_touches_nothing(made: tuple[Path, ProxyData], label
     prepare_data(*labelled, tmp_path / "again", SETTINGS)
     assert files(tmp_path / "again") == files(out)
     with pytest.raises(GemixError, match="other settings"):
-        prepare_data(*labelled, out, dataclasses.replace(SETTINGS, seed=1))
+        prepare_data(*labelled, out, dataclasses.replace(SETTINGS, held_out=0.2))
 
 
 def test_damaged_data_are_made_anew(made: tuple[Path, ProxyData], labelled, tmp_path: Path) -> None:
@@ -134,7 +138,8 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from gemix.corpus.shards import resolve_shards
-from gemix.proxy import prepare, streams
+from gemix.labels import spill
+from gemix.proxy import prepare, tokenise_corpus
 corpus, labels, out, place = sys.argv[1:]
 def die(*args, **kwargs):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -144,9 +149,10 @@ def later(real, n):
         calls.append(args)
         return die() if len(calls) == n else real(*args)
     return call
-if place == "streams":
-    streams.TrainStreams.add = later(streams.TrainStreams.add, 500)
-    streams._HELD = 1000
+if place == "shards":
+    spill.SpillWriter.add = later(spill.SpillWriter.add, 500)
+elif place == "domains":
+    tokenise_corpus.write_set = later(tokenise_corpus.write_set, 3)
 elif place == "moves":
     prepare.os.replace = later(os.replace, int(os.environ["MOVES"]))
 else:
@@ -157,7 +163,7 @@ prepare.prepare_data(resolve_shards([corpus]), Path(labels), Path(out), settings
 """
 
 
-@pytest.mark.parametrize("place", ["streams", "moves", "contract"])
+@pytest.mark.parametrize("place", ["shards", "domains", "moves", "contract"])
 def test_a_killed_run_leaves_nothing_that_looks_complete(place: str, made, labelled, tmp_path: Path) -> None:
     shards, labels = labelled
     out = tmp_path / "proxy"
@@ -180,15 +186,31 @@ def test_folders_of_others_are_left_alone(labelled, tmp_path: Path) -> None:
     assert (tmp_path / "train" / "precious").read_text() == "x"
 
 
-def test_a_full_disk_is_named(labelled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
+def test_any_number_of_workers_and_ranks_make_the_same(made, labelled, tmp_path: Path) -> None:
+    prepare_data(*labelled, tmp_path / "two", SETTINGS, launcher=Launcher(2))
+    assert files(tmp_path / "two") == files(made[0])
+    for index in (1, 0):
+        ranks = Launcher(1, rank=Rank(index, 2))
+        assert prepare_data(*labelled, tmp_path / "ranks", SETTINGS, launcher=ranks) is None
+    prepare_data(*labelled, tmp_path / "ranks", SETTINGS)
+    assert files(tmp_path / "ranks") == files(made[0])
 
-    monkeypatch.setattr("gemix.proxy.streams.os.fsync", full)
-    with pytest.raises(GemixError, match=r"cannot write .*: No space left"):
-        prepare_data(*labelled, tmp_path / "proxy", SETTINGS)
-    monkeypatch.undo()
-    assert not (tmp_path / "proxy" / "data.json").exists()
+
+def test_copies_of_a_document_are_on_one_side(tmp_path: Path) -> None:
+    rows = make_rows(400)
+    copies = [row | {"id": f"{row['id']}-copy", "text": f"  {row['text']}\n"} for row in rows]
+    train_tokenizer([row["text"] for row in rows], 400).save(str(tmp_path / "tokenizer.json"))
+    shards = label(
+        write_layout(tmp_path / "corpus", rows + copies, 2), tmp_path / "labels", tokenizer=tmp_path / "tokenizer.json"
+    )
+    data = prepare_data(shards, tmp_path / "labels", tmp_path / "proxy", dataclasses.replace(SETTINGS, held_out=0.2))
+    tokenizer = load_tokenizer(tmp_path / "proxy" / "tokenizer.json")
+    sides = [
+        {tokenizer.decode(d[:-1]).strip() for tokens in arrays for d in documents(tokens, data.end)}
+        for arrays in (data.train, data.held_out)
+    ]
+    assert all(sides)
+    assert not sides[0] & sides[1]
 
 
 def test_targets_become_validation_sets(labelled, tmp_path: Path) -> None:

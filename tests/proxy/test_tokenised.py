@@ -8,8 +8,9 @@ from support import SUBJECTS, make_documents
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from gemix.proxy import tokenised as module
-from gemix.proxy.tokenised import Tokenised, divide, held_out, tokenise
+from gemix.proxy.tokenised import Tokenised, divide, tokenise
 from gemix.runtime.errors import GemixError
+from gemix.tokens.held_out import held_out
 from gemix.tokens.tokenizer import END, train_tokenizer
 
 DOCUMENTS = make_documents(300)
@@ -103,21 +104,8 @@ def test_a_tokenizer_that_fails_is_named() -> None:
         tokenise(["b"], made)
 
 
-def test_held_out_documents_depend_on_the_id_alone() -> None:
-    ids = [f"id-{i}" for i in range(20_000)]
-    some = held_out(ids, 0.05)
-    assert some.mean() == pytest.approx(0.05, abs=0.005)
-    assert (held_out(ids[::-1], 0.05)[::-1] == some).all()
-    assert (some <= held_out(ids, 0.1)).all()
-    assert (held_out(ids, 0.05, seed=1) != some).any()
-    assert not held_out(ids, 0).any()
-    for fraction in (-0.1, 1, np.nan):
-        with pytest.raises(GemixError, match="between 0 and 1"):
-            held_out(ids, fraction)
-
-
 def test_a_partition_divides_all_documents(tokenised: Tokenised) -> None:
-    held = held_out(IDS, 0.2)
+    held = held_out(TEXTS, 0.2)
     labels = np.where(np.arange(len(IDS)) % 10 == 0, -1, LABELS)
     masks = {"cooking": labels == 0, "all": np.ones(len(IDS), bool)}
     data = divide(tokenised, labels, NAMES, held, masks)
@@ -135,7 +123,7 @@ def test_a_partition_divides_all_documents(tokenised: Tokenised) -> None:
 
 
 def test_the_fingerprint_is_of_everything(tokenised: Tokenised) -> None:
-    held, masks = held_out(IDS, 0.2), {"all": np.ones(len(IDS), bool)}
+    held, masks = held_out(TEXTS, 0.2), {"all": np.ones(len(IDS), bool)}
     data = divide(tokenised, LABELS, NAMES, held, masks)
     assert divide(tokenised, LABELS.tolist(), tuple(NAMES), held, masks).fingerprint == data.fingerprint
     changed = LABELS.copy()
@@ -150,13 +138,13 @@ def test_the_fingerprint_is_of_everything(tokenised: Tokenised) -> None:
         divide(tokenised, LABELS, NAMES, held, {"other": masks["all"]}),
         divide(dataclasses.replace(tokenised, tokens=swapped), LABELS, NAMES, held, masks),
         divide(dataclasses.replace(tokenised, vocabulary=401), LABELS, NAMES, held, masks),
-        divide(tokenised, LABELS, NAMES, held_out(IDS, 0.3), masks),
+        divide(tokenised, LABELS, NAMES, held_out(TEXTS, 0.3), masks),
     ]
     assert len({data.fingerprint, *(other.fingerprint for other in others)}) == 7
 
 
 def test_partitions_that_do_not_fit_are_refused(tokenised: Tokenised) -> None:
-    held, everything = held_out(IDS, 0.2), np.ones(len(IDS), bool)
+    held, everything = held_out(TEXTS, 0.2), np.ones(len(IDS), bool)
     for labels, names, out, valid, message in (
         (LABELS[:-1], NAMES, held, {"all": everything}, "labels: shape"),
         (LABELS, NAMES, held[:-1], {"all": everything}, "held_out: shape"),

@@ -31,10 +31,10 @@ from gemix.runtime.map import Launcher
 from gemix.runtime.ranks import Rank
 from gemix.student.normaliser import Normaliser
 from gemix.tokens import load_tokenizer
+from gemix.tokens.held_out import is_held_out
 from gemix.tokens.pieces import pieces
 from gemix.trainers import LAYOUTS, TokenizeSettings, read_index, tokenize_corpus
 from gemix.trainers.adopt import adopt_counts
-from gemix.trainers.scatter import is_held_out
 
 Corpus = tuple[list[Shard], Path, Path]
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gemix.cli.by_domain import RankOption, Ray, Workers, WorldSize, find_launcher, say_rank
 from gemix.cli.options import LabelledInputs
 from gemix.cli.table import print_table
 from gemix.runtime.errors import GemixError
@@ -45,11 +46,14 @@ def prepare(
             show_default="one per domain, of held-out documents",
         ),
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="of the choice of documents")] = 0,
+    workers: Workers = None,
+    rank: RankOption = None,
+    world_size: WorldSize = None,
+    ray: Ray = None,
 ) -> None:
     """Tokenise a labelled corpus by domain: training text, and validation sets of held-out documents.
 
-    What all proxies read: see docs/proxy-data.md. Finished data are left alone; interrupted ones are made anew.
+    What all proxies read: see docs/proxy-data.md. Finished data are left alone; interrupted, the same command goes on.
 
     Example: `gemix proxy prepare corpus/ --labels run/labels --out proxy/ --valid law=target.jsonl.zst`
     """
@@ -61,8 +65,12 @@ def prepare(
     given = inputs or inputs_of_run(labels.parent)
     shards = resolve_shards(given)
     refuse_overlap(shards, given, out)
-    settings = PrepareSettings(tokenizer, end, held_out, valid_tokens, seed)
-    data = prepare_data(shards, labels, out, settings, _targets(valid or []))
+    settings = PrepareSettings(tokenizer, end, held_out, valid_tokens)
+    launcher = find_launcher(workers, rank, world_size, ray)
+    data = prepare_data(shards, labels, out, settings, _targets(valid or []), launcher)
+    if data is None:
+        say_rank(launcher.rank)
+        return
     _print(data, domains_of(labels)[0].titles or [])
     tokens = sum(part.tokens for part in data.domains)
     say(f"{out}: {len(data.domains):,} domains, {tokens:,} tokens; {len(data.valid):,} validation sets")

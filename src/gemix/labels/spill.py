@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from gemix.corpus.shards import Shard
 from gemix.runtime.errors import GemixError
 
 SCHEMA = pa.schema(
@@ -22,6 +23,11 @@ SCHEMA = pa.schema(
 )
 _FLUSH_BYTES = 1 << 26
 Row = tuple[float, int, int, int, bytes]
+
+
+def spill_path(work: Path, shard: Shard) -> Path:
+    """Return where the scratch file of a shard lies."""
+    return work / f"{shard.name}.arrow"
 
 
 class SpillWriter:

@@ -18,22 +18,24 @@ from gemix.corpus.check import check_shards
 from gemix.corpus.shards import Shard, refuse_overlap
 from gemix.labels.labelled import LabelledCorpus, open_labels
 from gemix.labels.reading import beside
+from gemix.labels.spill import spill_path
 from gemix.proxy.dataset import Contract, Part, ProxyData, part_path, read_data
-from gemix.proxy.streams import TrainStreams, ValidSet
-from gemix.proxy.tokenise_corpus import Coder, read_corpus, read_target
+from gemix.proxy.tokenise_corpus import Coder, DomainTask, Gather, Parts, Scatter, part, read_target, write_set
 from gemix.proxy.tokenised import fingerprint
-from gemix.runtime.atomic import remove_leftovers, write_text
+from gemix.proxy.valid_set import ValidSet
+from gemix.runtime.atomic import atomic_path, remove_leftovers, write_text
 from gemix.runtime.errors import GemixError, first_faults
 from gemix.runtime.fingerprint import content_hash, file_sha256
 from gemix.runtime.lock import folder_lock
+from gemix.runtime.map import Launcher, map_all
 from gemix.runtime.records import read_record
 from gemix.runtime.storage import is_remote
 from gemix.runtime.version import __version__
 from gemix.tokens.counter import TokenCounter
-from gemix.tokens.tokenizer import end_of_text, load_tokenizer, vocabulary_size
+from gemix.tokens.tokenizer import load_tokenizer
 
 _WORK = ".work"
-_SCHEMA: Final = 3  # raised whenever equal input would give other bytes
+_SCHEMA: Final = 4  # raised whenever equal input would give other bytes
 _PLACES = ("train", "valid", "tokenizer.json")
 
 
@@ -44,9 +46,8 @@ class PrepareSettings:
     Attributes:
         tokenizer: the tokenizer.json that counted the labels' tokens; None: the one in the folder of the run.
         end: the end-of-text token of the file; None: the usual one that it has.
-        held_out: share of the documents, by a hash of the id, that nothing is trained on.
+        held_out: share of the documents, by a hash of the text, that nothing is trained on.
         valid_tokens: of a validation set, at most, but for one document.
-        seed: of the hashes.
 
     """
 
@@ -54,7 +55,6 @@ class PrepareSettings:
     end: str | None = None
     held_out: float = 0.05
     valid_tokens: int = 100_000
-    seed: int = 0
 
 
 def prepare_data(
@@ -63,8 +63,12 @@ def prepare_data(
     out: Path,
     settings: PrepareSettings,
     targets: Mapping[str, Sequence[Shard]] | None = None,
-) -> ProxyData:
+    launcher: Launcher | None = None,
+) -> ProxyData | None:
     """Write the data of proxies to `out` and open them; if they are there already, only open them.
+
+    The files depend on documents, labels and settings: not on the launcher or interruptions. Interrupted, the same call
+    goes on.
 
     Every domain is a part of the training text, and its held-out documents are a validation set of the same name.
 
@@ -74,6 +78,10 @@ def prepare_data(
         out: folder for the data; made if it is not there.
         settings: see `PrepareSettings`.
         targets: further validation sets by name: texts of any files, with the columns that the labels' corpus has.
+        launcher: who does it; by default this process. A rank does its share of the reading, one without the rest.
+
+    Returns:
+        The data; None for a rank.
 
     Raises:
         GemixError: labels are missing or outdated, a domain has no documents or none that is held out, the tokenizer
@@ -90,39 +98,85 @@ def prepare_data(
     _check_names(corpus, targets)
     settings = replace(settings, tokenizer=_tokenizer(corpus, settings.tokenizer))
     key = _key(corpus, settings, targets)
-    with folder_lock(out):
+    launcher = launcher or Launcher()
+    rank = launcher.rank
+    with folder_lock(out, None if rank is None else f"{key} by {rank.size}"):
         remove_leftovers(out)
         if not _is_made(out, key):
             check_shards([shard for files in targets.values() for shard in files], corpus.settings["text_key"])
-            _make(corpus, out, settings, targets, key)
-    return read_data(out)
+            _clear(out)
+            coder = Coder(_tokenizer(corpus, settings.tokenizer), settings.end)
+            unlabelled = _read(corpus, out / _WORK / "shards", settings, coder, key, launcher)
+            if rank is None:
+                _make(corpus, out, settings, targets, key, coder, unlabelled, launcher)
+    return None if rank is not None else read_data(out)
 
 
+def _read(
+    corpus: LabelledCorpus, work: Path, settings: PrepareSettings, coder: Coder, key: str, launcher: Launcher
+) -> int:
+    """Do our share of the first pass, but for what stands; return the rows without a label."""
+    keys = corpus.settings["text_key"], corpus.settings["id_key"]
+    scatter = Scatter(
+        corpus.folder, work, key, coder, len(corpus.names), settings.held_out, settings.valid_tokens, *keys
+    )
+    unlabelled: list[int] = []
+    map_all(
+        scatter,
+        launcher.share({shard: corpus.markers[shard.name].rows for shard in corpus.shards}),
+        launcher,
+        lambda _, done: unlabelled.append(int(done.marker)),
+        title="tokenise",
+        path=lambda shard: shard.path,
+        unit="documents",
+    )
+    return sum(unlabelled)
+
+
+# The parts of data.json, one after another.
 def _make(
-    corpus: LabelledCorpus, out: Path, settings: PrepareSettings, targets: Mapping[str, Sequence[Shard]], key: str
+    corpus: LabelledCorpus,
+    out: Path,
+    settings: PrepareSettings,
+    targets: Mapping[str, Sequence[Shard]],
+    key: str,
+    coder: Coder,
+    unlabelled: int,
+    launcher: Launcher,
 ) -> None:
     """Make all parts in the work folder, check them, move them to their places."""
-    work = out / _WORK
-    _clear(out)
-    tokenizer = load_tokenizer(_tokenizer(corpus, settings.tokenizer), settings.end)
-    end, vocabulary = end_of_text(tokenizer, settings.end), vocabulary_size(tokenizer)
-    write_text(work / "tokenizer.json", tokenizer.to_str(pretty=True))
-    coder = Coder(tokenizer, end, settings.seed)
-    train = TrainStreams(work, len(corpus.names), coder.kind)
-    sets = {name: ValidSet(settings.valid_tokens) for name in [*corpus.keys, *targets]}
-    unlabelled = read_corpus(corpus, coder, settings.held_out, train, sets)
-    bad = {name: read_target(name, files, corpus.settings, coder, sets[name]) for name, files in targets.items()}
-    domains = train.parts(corpus.keys)
-    valid = [found.write(part_path(work, "valid", v), name) for v, (name, found) in enumerate(sets.items())]
+    work, count = out / _WORK, len(corpus.names)
+    write_text(work / "tokenizer.json", load_tokenizer(coder.path, settings.end).to_str(pretty=True))
+    for kind in ("train", "valid"):
+        remove_leftovers(work / kind)
+    spills = [spill_path(work / "shards", shard) for shard in corpus.shards]
+    parts: dict[int, Parts] = {}
+    map_all(
+        Gather(work, spills, key, count, settings.valid_tokens, coder.kind),
+        {DomainTask(k, name): max(corpus.documents[k], 1) for k, name in enumerate(corpus.keys)},
+        launcher,
+        lambda task, done: parts.update({task.number: msgspec.json.decode(done.marker, type=Parts)}),
+        title="write",
+        path=lambda task: part_path(out, "train", task.number),
+        unit="documents",
+    )
+    domains = [part(name, parts[k].train) for k, name in enumerate(corpus.keys)]
+    valid = [part(name, parts[k].valid) for k, name in enumerate(corpus.keys)]
+    bad: dict[str, int] = {}
+    for v, (name, files) in enumerate(targets.items(), start=count):
+        found = ValidSet(settings.valid_tokens)
+        bad[name] = read_target(name, files, corpus.settings, coder, found)
+        with atomic_path(part_path(work, "valid", v)) as tmp, open(tmp, "wb") as file:
+            valid.append(part(name, write_set(found, file)))
     _check(domains, valid, settings)
     paths = [part_path(work, "train", k) for k in range(len(domains))]
     paths += [part_path(work, "valid", v) for v in range(len(valid))]
     contract = Contract(
-        vocabulary=vocabulary,
-        end=end,
+        vocabulary=coder.vocabulary,
+        end=coder.end,
         domains=domains,
         valid=valid,
-        fingerprint=fingerprint(vocabulary, end, domains, valid, list(map(file_sha256, paths))),
+        fingerprint=fingerprint(coder.vocabulary, coder.end, domains, valid, list(map(file_sha256, paths))),
         made={
             "key": key,
             "gemix": __version__,
@@ -222,11 +276,10 @@ def _is_made(out: Path, key: str) -> bool:
 
 
 def _clear(out: Path) -> None:
-    """Delete what an interrupted call left behind; the work folder, which shows that, is there throughout."""
-    work = out / _WORK
+    """Delete what an interrupted call had moved; the work folder, which shows that and holds what stands, stays."""
     try:
-        work.mkdir(exist_ok=True)
-        for path in (out / "data.json", *(out / name for name in _PLACES), *work.iterdir()):
+        (out / _WORK).mkdir(exist_ok=True)
+        for path in (out / "data.json", *(out / name for name in _PLACES)):
             if path.is_dir():
                 shutil.rmtree(path)
             else:

@@ -106,39 +106,6 @@ def encode(texts: Sequence[str], tokenizer: Tokenizer, end: int, kind: np.dtype[
     return [np.concatenate([*of_one, last]) for of_one in found]
 
 
-def held_out(ids: Iterable[str], fraction: float, seed: int = 0) -> NDArray[np.bool_]:
-    """Return which documents are kept from training, (n,) bool: by a hash of the id, whatever else is in the corpus.
-
-    Raises:
-        GemixError: `fraction` is not between 0 and 1.
-
-    """
-    return below(id_hashes(ids, seed), fraction)
-
-
-def id_hashes(ids: Iterable[str], seed: int = 0) -> NDArray[np.uint64]:
-    """Return a hash of each id, (n,) uint64, uniform."""
-    start = hashlib.blake2b(digest_size=8, key=str(seed).encode(), salt=b"proxy:held-out")
-    values: list[int] = []
-    for document_id in ids:
-        state = start.copy()
-        state.update(document_id.encode())
-        values.append(int.from_bytes(state.digest(), "big"))
-    return np.array(values, np.uint64)
-
-
-def below(hashes: NDArray[np.uint64], fraction: float) -> NDArray[np.bool_]:
-    """Return which hashes are among the lowest: this fraction of all there can be.
-
-    Raises:
-        GemixError: `fraction` is not between 0 and 1.
-
-    """
-    if not 0 <= fraction < 1:
-        raise GemixError(f"the held-out fraction lies between 0 and 1, not at {fraction:g}")
-    return hashes < np.uint64(int(fraction * (1 << 64)))
-
-
 def divide(
     tokenised: Tokenised,
     labels: ArrayLike,

@@ -11,6 +11,7 @@ import msgspec
 
 from gemix.corpus.shards import Shard, refuse_overlap
 from gemix.labels.labelled import LabelledCorpus, open_labels
+from gemix.labels.spill import spill_path
 from gemix.mix.mixture import Mixture
 from gemix.runtime.atomic import remove_leftovers, write_text
 from gemix.runtime.errors import GemixError
@@ -20,7 +21,7 @@ from gemix.sample.budget import Budget, token_budgets
 from gemix.sample.files import FORMATS, FileMarker, file_path, read_file_marker, trusted_file
 from gemix.sample.gather import Gather, OutputFile
 from gemix.sample.report import Report, make_report
-from gemix.sample.scatter import Scatter, spill_path
+from gemix.sample.scatter import Scatter
 from gemix.sample.select import Selection, domain_tokens, select_documents
 
 REPORT = "sample.json"

@@ -12,7 +12,7 @@ from gemix.corpus.rows import Batch
 from gemix.corpus.shards import Shard
 from gemix.labels.documents import labelled_batches
 from gemix.labels.labelled import tokens_of
-from gemix.labels.spill import SpillWriter, is_spill
+from gemix.labels.spill import SpillWriter, is_spill, spill_path
 from gemix.runtime.atomic import atomic_path
 from gemix.runtime.errors import GemixError
 from gemix.sample.budget import Budget
@@ -100,8 +100,3 @@ def _rows(batch: Batch) -> Iterator[Row]:
     columns = batch.ids.to_pylist(), batch.texts.to_pylist(), batch.extras or []
     for i, (document_id, text, extras) in enumerate(zip(*columns, strict=True)):
         yield Row(batch.first_row + i, document_id, text, extras)
-
-
-def spill_path(work: Path, shard: Shard) -> Path:
-    """Return where the scratch file of a shard lies."""
-    return work / f"{shard.name}.arrow"

@@ -12,6 +12,7 @@ import msgspec
 
 from gemix.labels.labelled import LabelledCorpus
 from gemix.labels.markers import sum_lists
+from gemix.labels.spill import spill_path
 from gemix.mix.domain_ids import domain_folder
 from gemix.runtime.atomic import keep_text, remove_leftovers
 from gemix.runtime.errors import GemixError
@@ -20,7 +21,7 @@ from gemix.runtime.map import Launcher, map_all
 from gemix.trainers.data_index import FILE_NAME, Counts, DataFile, DataIndex, DomainData
 from gemix.trainers.gather import NOTES, Gather, PartNote
 from gemix.trainers.layouts.base import Layout, Part
-from gemix.trainers.scatter import HELD_OUT, Coding, PartTask, Plan, Scatter, spill_path
+from gemix.trainers.scatter import HELD_OUT, Coding, PartTask, Plan, Scatter
 
 _WORK: Final = ".work"
 _SCHEMA: Final = 1  # raised whenever equal input would give other bytes

@@ -15,9 +15,10 @@ import pyarrow.compute as pc
 from gemix.corpus.rows import Batch
 from gemix.corpus.shards import Shard
 from gemix.labels.documents import labelled_batches
-from gemix.labels.spill import Row, SpillWriter, is_spill
+from gemix.labels.spill import Row, SpillWriter, is_spill, spill_path
 from gemix.mix.domain_ids import domain_folder, domain_key
 from gemix.runtime.atomic import atomic_path
+from gemix.tokens.held_out import is_held_out
 
 HELD_OUT: Final = "held_out"  # the folder of what is kept from training
 _REMARKS: Final = ".remarks"  # the end of the name of the file beside a scratch file
@@ -159,18 +160,6 @@ class Scatter:
             yield part, (position, domain, counted if tokens is None else tokens, size, document)
 
 
-def is_held_out(text: str, share: float) -> bool:
-    """Return whether a document is kept from training: by a hash of its words in lower case, so that copies agree.
-
-    It depends on nothing else: not on the seed, the tokenizer, or the other documents.
-    """
-    if not share:
-        return False
-    normal = " ".join(text.lower().split()).encode()
-    digest = hashlib.blake2b(normal, digest_size=8, salt=b"tokenize:held").digest()
-    return int.from_bytes(digest, "big") < int(share * (1 << 64))
-
-
 def place_hash(seed: int, shard: str) -> Callable[[int], float]:
     """Return a function of the row of a document in this shard: uniform in [0, 1), in steps of 2^-53."""
     start = hashlib.blake2b(shard.encode() + b"\0", digest_size=8, key=str(seed).encode(), salt=b"tokenize:place")
@@ -181,8 +170,3 @@ def place_hash(seed: int, shard: str) -> Callable[[int], float]:
         return (int.from_bytes(state.digest(), "big") >> 11) / (1 << 53)
 
     return compute
-
-
-def spill_path(work: Path, shard: Shard) -> Path:
-    """Return where the scratch file of a shard lies."""
-    return work / f"{shard.name}.arrow"

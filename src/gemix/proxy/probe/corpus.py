@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemix.proxy.probe.partitions import LABEL, Source, make_partition
-from gemix.proxy.tokenised import Tokenised, held_out, tokenise
+from gemix.proxy.tokenised import Tokenised, tokenise
 from gemix.run.folder import RunFolder
 from gemix.runtime.errors import GemixError
+from gemix.tokens.held_out import held_out
 from gemix.tokens.tokenizer import train_tokenizer
 
 Mask = NDArray[np.bool_]
@@ -62,7 +63,7 @@ def read_corpus(
         gem: further parameters of `gemix.GEM`.
         by_tokens: the clusterers weigh documents by tokens.
         vocabulary: of the byte-pair encoding, which is trained on the documents that are not held out.
-        held_out_fraction: of the documents, by a hash of their ids.
+        held_out_fraction: of the documents, by a hash of their texts.
         valid_by: column of human labels; every label is a validation set. None: `shards` random parts.
         shards: how many.
 
@@ -78,7 +79,7 @@ def read_corpus(
     texts, ids = table["text"].to_pylist(), table["id"].to_pylist()
     weights = np.maximum(table["tokens"].to_numpy(), 1) if by_tokens else None
     source = Source(np.asarray(embeddings), _columns(table["meta"].to_pylist()), clusters, gem, weights)
-    out = np.asarray(held_out(ids, held_out_fraction, 0))
+    out = held_out(texts, held_out_fraction)
     valid = _by_label(source, valid_by, out) if valid_by else _by_chance(ids, shards, out)
     if not valid:
         raise GemixError(f"none of {len(ids):,} documents is held out: there is nothing to judge by")
