@@ -1,6 +1,7 @@
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -150,7 +151,10 @@ def test_train_writes_a_checkpoint_and_its_losses(gemix):
 def test_regmix_from_data_to_mixture(gemix):
     call = ["mix", "regmix", "domains.csv", "--token-data", "proxy", "--runs", "40", "--check-runs", "6"]
     call += ["--target", "law", "--max-epochs", "4", "--budget", "100k"]
-    assert f"70 runs of {tokens():,} tokens each" in gemix(*call, "--dry-run")  # 8 seeds of three mixtures among them
+    said = gemix(*call, "--dry-run")
+    assert f"70 runs of {tokens():,} tokens each" in said  # 8 seeds of three mixtures among them
+    assert re.search(r"about [\d.e-]+ hours on this machine, by a run of [\d,]+ tokens that was timed", said)
+    assert not Path("swarm").exists()
     assert not Path("swarm").exists()
     said = gemix(*call)
     assert "on 6 runs that were not fitted" in said

@@ -119,13 +119,15 @@ def pools_of(data: "ProxyData", partition: "Partition", tokens: int, budget: flo
 def say_cost(
     data: "ProxyData", kind: "Kind", runs: int, budget: int, table: "RunTable | None" = None, most: bool = False
 ) -> None:
-    """Say what would be trained: models (perhaps at most so many), tokens, parameters, domains read more than once."""
-    from gemix.proxy.factory import parameters
+    """Say what would be trained: models (perhaps at most so many), tokens, parameters, hours, domains read again."""
+    from gemix.proxy.factory import parameters, seconds
 
     size = parameters(data, kind)
     what = f"{kind.name} {kind.preset}, {size:,} parameters" if size else f"{kind.name} of order {kind.order}"
     many = f"{'at most ' if most else ''}{runs:,} run{'s' if runs > 1 else ''}"
     say(f"{many} of {budget:,} tokens{' each' if runs > 1 else ''}, {runs * budget:,} in all: {what}")
+    took, timed = seconds(data, kind, budget, runs)
+    say(f"about {took / 3600:.2g} hours on this machine, by a run of {timed:,} tokens that was timed")
     if table is None:
         return
     tokens = {part.name: part.tokens for part in data.domains}

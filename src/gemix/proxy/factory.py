@@ -1,11 +1,18 @@
 """From the name of a kind of proxy to the proxy."""
 
 from dataclasses import dataclass
+from time import perf_counter
+from typing import Final
+
+import numpy as np
 
 from gemix.embed.base import needs
 from gemix.proxy.dataset import ProxyData
 from gemix.proxy.interface import Proxy
 from gemix.runtime.errors import GemixError
+
+# Tokens of a run that tells how long others take: warm caches and compiled code count, so not too few.
+_TIMED: Final = {"ngram": 10**9, "transformer": 16_384}
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,23 @@ def make_proxy(data: ProxyData, kind: Kind) -> Proxy:
     from gemix.proxy.transformer import TransformerProxy
 
     return TransformerProxy(data, kind.preset, device=kind.device, rate=kind.rate)
+
+
+def seconds(data: ProxyData, kind: Kind, tokens: int, runs: int) -> tuple[float, int]:
+    """Return how long so many runs will take here, in seconds, and the tokens of the run that was timed for it.
+
+    Raises:
+        GemixError: as `make_proxy`.
+
+    """
+    some = min(tokens, _TIMED[kind.name])
+    sizes = np.array([part.tokens for part in data.domains], float)
+    started = perf_counter()
+    proxy = make_proxy(data, kind)
+    before = perf_counter()
+    proxy.train(sizes / sizes.sum(), some)
+    after = perf_counter()
+    return before - started + runs * (after - before) * tokens / some, some
 
 
 def parameters(data: ProxyData, kind: Kind) -> int | None:
