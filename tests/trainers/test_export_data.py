@@ -188,6 +188,7 @@ def test_the_list_of_trainers() -> None:
 def test_the_commands_together(tmp_path: Path) -> None:
     _, labels, tokenizer = make_corpus(tmp_path, 400)
     arguments = [str(tmp_path / "in"), "--labels", str(labels), "--layout", "megatron", "-o", str(tmp_path / "data")]
+    (tmp_path / "tokenizer.json").unlink()  # the labels' own
     done = CliRunner().invoke(app, ["tokenize", *arguments, "-j", "1"])
     assert done.exit_code == 1
     assert "error: which tokenizer? the labels in" in done.stderr

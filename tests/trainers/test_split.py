@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from gemix.cli.app import app
 from gemix.corpus.shards import Shard
+from gemix.mix.partition import read_partition
 from gemix.run.ledger import Ledger
 from gemix.runtime.errors import GemixError
 from gemix.runtime.map import Launcher
@@ -66,7 +67,11 @@ def test_all_documents_with_all_columns(corpus: tuple[list[Shard], Path], form: 
         assert domain.tokens == sum(len(row["text"].split()) for row in rows)  # as the labels count
         assert domain.bytes == sum(len(row["text"].encode()) for row in rows)
         assert len(domain.files) == -(-domain.bytes // 20_000)
-    assert (index.tokenizer, index.dtype, index.layout) == ("whitespace", None, form)
+    assert (index.tokenizer, index.dtype, index.layout) == (
+        read_partition(corpus[1] / "domains.csv").counter,
+        None,
+        form,
+    )
 
 
 @pytest.mark.parametrize("form", ["parquet", "jsonl.zst"])

@@ -16,6 +16,7 @@ import pytest
 from export_data import NAMES, contents
 from hypothesis import given
 from hypothesis import strategies as st
+from support import write_word_tokenizer
 from token_data import make_corpus, read_data, wide
 
 from gemix.corpus.buffers import Texts, text_list
@@ -291,7 +292,8 @@ def test_few_files_are_open_whatever_the_number_of_domains(corpus: Corpus, tmp_p
     rows = [{"id": str(i), "text": f"{i % 150} word{i}"} for i in range(600)]
     (tmp_path / "in" / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (shard,) = resolve_shards([tmp_path / "in"])
-    label_shard(shard, NumberStudent(), tmp_path / "labels", model="m", reading=Reading())
+    reading = Reading(tokenizer=write_word_tokenizer(tmp_path / "tokenizer.json"))
+    label_shard(shard, NumberStudent(), tmp_path / "labels", model="m", reading=reading)
     write_domains(totals(tmp_path / "labels", [shard]), NumberStudent.domains, tmp_path / "labels" / "domains.csv")
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = max(int(name) for name in os.listdir("/proc/self/fd")) + 30

@@ -22,7 +22,7 @@ def make_corpus(folder: Path, n: int = 1200) -> tuple[list[Shard], Path, Path]:
     rows = make_rows(n)
     for row in rows[::7]:
         row["text"] += " <|endoftext|> Žluťoučký 馬"
-    tokenizer = folder / "tokenizer.json"
+    tokenizer = folder / "own.json"  # beside the labels lies what counted them
     train_tokenizer((row["text"] for row in rows), 300).save(str(tokenizer))
     return label(write_layout(folder / "in", rows, 4), folder / "labels"), folder / "labels", tokenizer
 

@@ -14,7 +14,7 @@ from gemix.runtime.storage import is_remote, read_bytes, to_path
 from gemix.tokens.pieces import pieces
 
 _GROUP = 1 << 20  # characters handed to the tokenizer at a time, so that memory stays bounded
-_DIGITS = 16  # of the fingerprint
+DIGITS = 16  # of the fingerprint
 
 
 class TokenCounter:
@@ -33,7 +33,7 @@ class TokenCounter:
 
         """
         data = read_tokenizer(spec)
-        self.fingerprint = hashlib.sha256(data).hexdigest()[:_DIGITS]
+        self.fingerprint = hashlib.sha256(data).hexdigest()[:DIGITS]
         self._spec = str(spec)
         self._tokenizer = _load(self._spec, data)
 

@@ -8,6 +8,7 @@ from gemix.corpus.shards import Shard
 from gemix.labels.markers import marker_path, read_marker
 from gemix.runtime.errors import GemixError
 from gemix.runtime.fingerprint import file_sha256
+from gemix.tokens.counter import DIGITS
 
 _FILE: Final = "tokenizer.json"
 
@@ -20,11 +21,11 @@ def run_tokenizer(shards: Sequence[Shard], labels: Path) -> Path:
 
     """
     marker = read_marker(marker_path(labels, shards[0].name)) if shards else None
-    counter = marker.settings.get("counter", "") if marker else ""
+    counter = marker.settings.get("tokenizer") if marker else None
     for path in (labels / _FILE, labels.parent / _FILE):
-        if path.is_file() and counter.endswith(f"#{file_sha256(path)}"):
+        if path.is_file() and counter == file_sha256(path)[:DIGITS]:
             return path
     raise GemixError(
-        f"which tokenizer? the labels in {labels} count by {counter.partition('#')[0] or 'nothing that is known'}, and "
-        f"no {_FILE} of that is there or beside them: --tokenizer FILE"
+        f"which tokenizer? the labels in {labels} count by {counter or 'nothing that is known'}, and no "
+        f"{_FILE} of that is there or beside them: --tokenizer FILE"
     )

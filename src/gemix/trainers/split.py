@@ -61,7 +61,7 @@ def split_corpus(
     refuse_overlap(shards, [labels], out)
     corpus = open_labels(shards, labels)
     keys = corpus.settings["text_key"], corpus.settings["id_key"]
-    coding = TextCoding(*keys, corpus.settings.get("counter", ""), with_columns=form == "parquet")
+    coding = TextCoding(*keys, corpus.settings["tokenizer"], with_columns=form == "parquet")
     index = write_by_domain(corpus, out, coding, FORMATS[form], order, launcher, {}, _informed)
     if index is not None:
         keep_text(out / "README.md", _readme(index))

@@ -13,6 +13,7 @@ from gemix.corpus.rows import Batch
 from gemix.proxy.tokenised import encode, in_pieces
 from gemix.runtime.errors import GemixError
 from gemix.runtime.fingerprint import file_sha256
+from gemix.tokens.counter import DIGITS
 from gemix.tokens.tokenizer import end_of_text, load_tokenizer
 
 # Characters of a document that are tokenised at once: a tokenizer needs a hundred times as much memory.
@@ -53,12 +54,12 @@ class TokenCoding:
     @property
     def identity(self) -> list[str | None]:
         """What decides the tokens of a document."""
-        return [self.name, self.end]
+        return [self.sha256, self.end]
 
     @property
     def name(self) -> str:
-        """What counts the tokens, as labels call it."""
-        return f"tokenizers:{self.path.name}#{self.sha256}"
+        """What counts the tokens, as labels call it: the fingerprint of the file."""
+        return self.sha256[:DIGITS]
 
     def encode(self, texts: Sequence[str]) -> Iterator[NDArray[Any]]:
         """Yield the tokens of each text with the end-of-text token behind them.
