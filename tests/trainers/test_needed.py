@@ -60,7 +60,7 @@ def test_a_domain_has_what_the_mixture_needs_and_little_more(
         need = weight * 20_000
         assert tokens >= min(need, all_) * 0.999, domain.name
         if domain.share < 1:  # the hash draws a number of documents that has a deviation, too
-            assert tokens <= need * (1.01 + 8 / (need / 30) ** 0.5)
+            assert tokens <= 1.01 * need + 8 * (30 * need) ** 0.5
         documents = whole[1][domain.name]
         assert found[domain.name] == documents[: len(found[domain.name])]  # those that come first, in the same order
     assert [domain.share for domain in index.domains][2:] == [1.0, 0.0]  # repeated, and without weight

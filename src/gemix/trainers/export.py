@@ -84,7 +84,7 @@ def export_mixture(
         raise GemixError("--data and --paths exclude each other: the index of the data has their paths")
     try:
         write = trainer.writer(out.suffix)
-        where = _open(data, trainer) if data is not None else paths or trainer.paths
+        where = open_data(data, trainer) if data is not None else paths or trainer.paths
         sources = make_sources(mixture, where, unit, max_epochs)
         text, shares = write(sources), trainer.drawn(sources)
     except GemixError as error:
@@ -111,7 +111,13 @@ def repeated_domains(drawn: Sequence[Drawn], max_epochs: float) -> list[Drawn]:
     return [domain for often, domain in sorted(found, key=lambda pair: -pair[0]) if often > max_epochs]
 
 
-def _open(folder: Path, trainer: Trainer) -> TokenData:
+def open_data(folder: Path, trainer: Trainer) -> TokenData:
+    """Return data by domain as a trainer is told them.
+
+    Raises:
+        GemixError: there is no index, or the trainer does not read their layout.
+
+    """
     index = read_index(folder)
     if index.layout not in trainer.reads:
         known = " or ".join(trainer.reads)

@@ -36,6 +36,7 @@ class Source:
         tokens: what there is, None where it was not counted.
         epochs: how often the budget passes over it; None without budget or tokens.
         repetition: how often the trainer may pass over it.
+        take: its first documents, which are all that is read; None: all.
 
     """
 
@@ -47,6 +48,7 @@ class Source:
     tokens: int | None
     epochs: float | None
     repetition: float
+    take: int | None = None
 
     @property
     def path(self) -> str:
