@@ -124,8 +124,8 @@ def _plan(corpus: LabelledCorpus, order: Order) -> Plan:
     whole = sum_lists([marker.bytes for marker in corpus.markers.values()])
     sizes = [size * share for size, share in zip(whole, shares, strict=True)]
     held = [size * order.held_out for size in sizes]
-    parts = ([math.ceil(size / order.file_bytes) for size in part] for part in (sizes, held))
-    return Plan(*parts, shares)
+    train, kept = ([math.ceil(size / order.file_bytes) for size in part] for part in (sizes, held))
+    return Plan(train, kept, shares)
 
 
 def _key(corpus: LabelledCorpus, coding: Coding, layout: Layout, order: Order) -> str:
