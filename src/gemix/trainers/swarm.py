@@ -121,12 +121,7 @@ def export_swarm(
         ValueError: the mixtures cannot be read, or are over other domains than the data.
 
     """
-    if to not in FILES:
-        raise GemixError(f"--to {to}: a swarm is written for one of {', '.join(FILES)}")
-    if budget_tokens is not None and proxy_tokens is None:
-        raise GemixError(
-            "--budget needs --proxy-tokens, the tokens that a run sees: their quotient is that of the pools"
-        )
+    _check_options(to, proxy_tokens, budget_tokens)
     index, token_data = read_index(data), open_data(data.absolute(), TRAINERS[to])
     if design is not None and None not in (design.partition, index.partition) and design.partition != index.partition:
         raise GemixError(f"{mixtures}: the runs were designed for another partition than that of {data}")
@@ -151,6 +146,15 @@ def export_swarm(
     most = runs.W.max(axis=0) * (proxy_tokens or 0)
     epochs = np.divide(most, pools, out=np.zeros(len(pools)), where=pools > 0) if proxy_tokens is not None else None
     return SwarmExport(runs, runs.domains, [d.name for d in index.domains], pools, epochs, share)
+
+
+def _check_options(to: str, proxy_tokens: int | None, budget_tokens: int | None) -> None:
+    if to not in FILES:
+        raise GemixError(f"--to {to}: a swarm is written for one of {', '.join(FILES)}")
+    if budget_tokens is not None and proxy_tokens is None:
+        raise GemixError(
+            "--budget needs --proxy-tokens, the tokens that a run sees: their quotient is that of the pools"
+        )
 
 
 def script(out: Path, ids: Sequence[str], file: SwarmFile, cut: float, tokens: int | None) -> str:
