@@ -64,7 +64,7 @@ def test_documents_need_their_mean_length(to: str, field: str, value: int | None
     entry = DomainWeight(domain="law", weight=1.0, documents=3, tokens=9).model_copy(update={field: value})
     made = Mixture(strategy="made", domains=[entry])
     out = tmp_path / "file.json"
-    with pytest.raises(GemixError, match=r"documents or tokens of 'law' are not in the mixture.*--counts tokens"):
+    with pytest.raises(GemixError, match=r"documents or tokens of 'law' are not known.*--counts tokens"):
         export_mixture(made, to, out)
     assert not out.exists()
     export_mixture(made, to, out, counts="tokens")

@@ -5,7 +5,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from gemix.cli import mix_doremi, mix_perf, mix_reuse, mix_train, taxonomy
+from gemix.cli import mix_doremi, mix_perf, mix_phases, mix_reuse, mix_train, taxonomy
 from gemix.cli.mix_common import (
     AsJSON,
     Budget,
@@ -213,6 +213,6 @@ def mixmin(
     )
 
 
-for _function in (mix_train.regmix, mix_perf.perf, mix_doremi.doremi, mix_reuse.reuse):
+for _function in (mix_train.regmix, mix_perf.perf, mix_doremi.doremi, mix_reuse.reuse, mix_phases.phases):
     app.command()(_function)
 app.command()(taxonomy.expand)

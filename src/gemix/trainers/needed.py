@@ -31,8 +31,9 @@ class ForMixture:
     def shares(self, corpus: LabelledCorpus, held_out: float) -> list[float]:
         """Return the share of the documents of every domain that is taken, K.
 
-        Domain k with weight w_k needs w_k T of the tokens that are not held out. One that will be repeated is taken
-        whole, one without weight not at all, any other with 1 % and four standard deviations to spare.
+        Domain k with weight w_k needs w_k T of the tokens that are not held out, T being what fixed sources leave of
+        the budget. One that will be repeated is taken whole, one without weight not at all, any other with 1 % and four
+        standard deviations to spare.
 
         Raises:
             GemixError: the mixture is of another partition, gives weight to what is no domain or has no documents, or
@@ -54,7 +55,8 @@ class ForMixture:
                 raise GemixError(
                     f"--mixture gives {entry.weight:.3g} to {title}, which {what}: mix again for this corpus"
                 )
-            shares[place] = self._share(entry.weight, title, corpus.documents[place], corpus.tokens[place], held_out)
+            weight = entry.weight * self.mixture.free
+            shares[place] = self._share(weight, title, corpus.documents[place], corpus.tokens[place], held_out)
         return shares
 
     def _share(self, weight: float, title: str, documents: int, tokens: int, held_out: float) -> float:
