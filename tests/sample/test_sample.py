@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from export_data import NAMES, contents, documents, label, make_rows, mixture, write_layout
 
 from gemix.corpus.shards import Shard
+from gemix.mix.phases import join_phases
 from gemix.sample import Report, SampleSettings, sample_corpus
+from gemix.sample.order import stretched
 
 WEIGHTS = (0.1, 0.2, 0.3, 0.4)  # the last domain is the smallest: it repeats
 
@@ -96,6 +99,25 @@ def test_every_piece_of_the_stream_has_the_mixture(corpus: tuple[list[Shard], Pa
         total = sum(piece.values())
         if total > 20_000:
             assert [piece[name] / total for name in NAMES] == pytest.approx(WEIGHTS, abs=0.05)
+
+
+def test_phases_follow_each_other(corpus: tuple[list[Shard], Path], tmp_path: Path) -> None:
+    told = join_phases([mixture(0.5, 0.5, 0.0, 0.0), mixture(0.1, 0.1, 0.3, 0.5)], [0.7])
+    sample_corpus(told, *corpus, tmp_path, SampleSettings(60_000, file_tokens=10_000))
+    found = documents(tmp_path)
+    sizes = [words(row) for row in found]
+    ends = np.cumsum(sizes)
+    for phase, (begin, end) in zip(told.phases, [(0, 0.7), (0.7, 1)], strict=True):
+        inside = (ends > begin * ends[-1]) & (ends <= end * ends[-1])
+        counts = available([row for row, there in zip(found, inside, strict=True) if there])
+        shares = [counts[name] / counts.total() for name in NAMES]
+        assert shares == pytest.approx(phase.weights, abs=0.04)
+    assert [stretched(place, [(0.0, 0.5), (0.5, 0.25), (1.0, 0.25)]) for place in (0, 1 / 3, 0.9999999, 1)] == [
+        0.5,
+        pytest.approx(0.75),
+        pytest.approx(1),
+        1.0,
+    ]
 
 
 def test_epochs_are_shuffled_anew(corpus: tuple[list[Shard], Path], tmp_path: Path) -> None:

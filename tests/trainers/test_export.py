@@ -64,7 +64,7 @@ def test_documents_need_their_mean_length(to: str, field: str, value: int | None
     entry = DomainWeight(domain="law", weight=1.0, documents=3, tokens=9).model_copy(update={field: value})
     made = Mixture(strategy="made", domains=[entry])
     out = tmp_path / "file.json"
-    with pytest.raises(GemixError, match=r"documents or tokens of 'law' are not in the mixture.*--counts tokens"):
+    with pytest.raises(GemixError, match=r"documents or tokens of 'law' are not known.*--counts tokens"):
         export_mixture(made, to, out)
     assert not out.exists()
     export_mixture(made, to, out, counts="tokens")
@@ -141,7 +141,9 @@ def test_names_with_quotes_stay_names(tmp_path: Path) -> None:
     made = mixture(0.25, 0.25, 0.5, names=names)
     export_mixture(made, "hf-datasets", tmp_path / "m.py", counts="tokens", paths="{domain}")
     table = (tmp_path / "m.py").read_text().partition("SOURCES = ")[2].partition("\n\n")[0]
-    assert ast.literal_eval(table) == {name: (name, weight) for name, weight in zip(names, made.weights, strict=True)}
+    assert ast.literal_eval(table) == {
+        name: (name, weight, None) for name, weight in zip(names, made.weights, strict=True)
+    }
     export_mixture(made, "levanter", tmp_path / "data.yaml", paths="{domain}")
     assert list(yaml.safe_load((tmp_path / "data.yaml").read_text())["data"]["train_weights"]) == names
 

@@ -1,5 +1,6 @@
 """Token data read by the trainers' own code where that is installed; `make test-trainers` has it all."""
 
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from installed import need, need_streaming
 from token_data import Document, make_corpus, read_data, wide
 
 from gemix.trainers import DataIndex, TokenizeSettings, export_mixture, tokenize_corpus
+from gemix.trainers.swarm import FILES, script
 
 
 @pytest.fixture(params=[False, True], ids=["16 bits", "32 bits"])
@@ -191,3 +193,21 @@ def test_datatrove_reads_every_document(make: Any, tmp_path: Path) -> None:
         starts = sum(int((item["positions"] == 0).sum()) for item in found)
         assert starts >= domain.documents - len(domain.files)
         assert sum(map(len, documents[domain.name])) == domain.tokens
+
+
+def test_megatron_splits_off_the_first_documents(make: Any, tmp_path: Path) -> None:
+    """As the pools of a swarm are cut: `--split` of a share, nothing, and the rest."""
+    need("megatron.core.datasets.indexed_dataset")
+    from megatron.core.datasets.blended_megatron_dataset_config import (
+        convert_split_vector_to_split_matrix,
+        parse_and_normalize_split,
+    )
+
+    index, _ = make("megatron")
+    split = re.search(r"--split (\S+)", script(tmp_path, ["1"], FILES["megatron"], 0.016, None))
+    assert split is not None
+    train, valid, test = convert_split_vector_to_split_matrix(parse_and_normalize_split(split[1]))
+    assert valid is None
+    for file in index.domains[0].files:  # as its builder computes the bounds
+        assert round(train[0] * file.documents) == 0
+        assert round(train[1] * file.documents) == round(0.016 * file.documents) == round(test[0] * file.documents)

@@ -55,6 +55,15 @@ def export(
     max_epochs: Annotated[
         float, typer.Option("--max-epochs", help="warn about domains that training repeats more often")
     ] = 4,
+    fixed: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fixed",
+            metavar="NAME=SHARE@PATH",
+            help="a source beside the domains with a share of all tokens; may be repeated",
+            show_default="none",
+        ),
+    ] = None,
     list_trainers: Annotated[
         bool, typer.Option("--list", callback=_list_trainers, is_eager=True, help="show the trainers and exit")
     ] = False,
@@ -64,17 +73,18 @@ def export(
     Example: `gemix export run/mixture.json --to megatron --data data/ --out blend.txt`
     """
     from gemix.trainers import export_mixture, read_mixture
-    from gemix.trainers.export import moved_shares, repeated_domains
+    from gemix.trainers.export import moved_shares, phase_path, repeated_domains, with_fixed
 
-    content = read_mixture(mixture)
+    content = with_fixed(read_mixture(mixture), fixed or ())
     drawn = export_mixture(content, to, out, paths=paths, data=data, counts=counts, max_epochs=max_epochs)
     _print_drawn(drawn)
     for domain in repeated_domains(drawn, max_epochs):
         say(f"warning: {domain.domain} is repeated {domain.epochs:.1f} times, more than --max-epochs {max_epochs:g}")
     for domain in moved_shares(drawn):
         say(f"warning: {to} rounds the share of {domain.domain} from {domain.weight:.3%} to {domain.share:.3%}")
-    dropped = len(content.domains) - len(drawn)
-    say(f"{out}: {len(drawn):,} domains" + (f", {dropped:,} without weight left out" if dropped else ""))
+    dropped = len(content.domains) + len(content.fixed) - len(drawn)
+    files = [str(phase_path(out, n)) for n in range(1, len(content.phases) + 1)] or [str(out)]
+    say(f"{' '.join(files)}: {len(drawn):,} domains" + (f", {dropped:,} without weight left out" if dropped else ""))
     if not content.budget_tokens:
         say(f"{mixture} has no budget, so tokens and epochs are not known")
 
@@ -111,7 +121,9 @@ def sample(
     from gemix.trainers import read_mixture
 
     content = read_mixture(mixture)
-    size = tokens if tokens is not None else content.budget_tokens
+    size = tokens
+    if size is None and content.budget_tokens:
+        size = round(content.budget_tokens * content.free)  # what fixed sources leave
     if not size:
         raise GemixError(f"how large? {mixture} has no budget: --tokens N")
     given = inputs or inputs_of_run(labels.parent)

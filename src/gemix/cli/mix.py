@@ -5,7 +5,7 @@ from typing import Annotated, Any, cast
 
 import typer
 
-from gemix.cli import mix_doremi, mix_perf, mix_project, mix_reuse, mix_train
+from gemix.cli import mix_doremi, mix_perf, mix_phases, mix_project, mix_reuse, mix_train
 from gemix.cli.mix_common import (
     AsJSON,
     Budget,
@@ -214,5 +214,7 @@ def mixmin(
     finish(job, "mixmin", judged, judged.weights, facts)
 
 
-for _function in (mix_train.regmix, mix_perf.perf, mix_doremi.doremi, mix_reuse.reuse, mix_project.project):
+for _function in (
+    mix_train.regmix, mix_perf.perf, mix_doremi.doremi, mix_reuse.reuse, mix_project.project, mix_phases.phases,
+):  # fmt: skip
     app.command()(_function)

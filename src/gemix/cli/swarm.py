@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from gemix.cli import swarm_export
 from gemix.cli.mix_common import (
     Budget,
     Groups,
@@ -140,3 +141,7 @@ def convert(
     for name, text in files.items():
         write_text(out / name, text)
     say(f"{out}: {len(table.ids):,} mixtures of {len(table.domains):,} domains in {len(files):,} files")
+
+
+for _function in (swarm_export.export, swarm_export.collect):
+    app.command()(_function)

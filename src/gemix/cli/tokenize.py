@@ -1,7 +1,7 @@
 """The command that turns a labelled corpus into token data by domain: `tokenize`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,7 +21,12 @@ from gemix.cli.by_domain import (
     say_rank,
 )
 from gemix.cli.command import command
+from gemix.cli.numbers import COUNT
+from gemix.runtime.errors import GemixError
 from gemix.runtime.progress import say
+
+if TYPE_CHECKING:
+    from gemix.trainers import ForMixture, Pools
 
 
 def tokenize(
@@ -44,6 +49,22 @@ def tokenize(
     held_out: HeldOut = 0.0,
     seed: Seed = 0,
     file_bytes: FileBytes = 1 << 28,
+    mixture: Annotated[
+        Path | None, typer.Option("--mixture", help="mixture.json: only what it needs", show_default="all documents")
+    ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option("--budget", help="tokens of the real training: 25B", show_default="the mixture's", **COUNT),
+    ] = None,
+    proxy_tokens: Annotated[
+        float | None,
+        typer.Option(
+            "--proxy-tokens",
+            help="tokens of a proxy: only its pools, this over --budget of every domain",
+            show_default="all documents",
+            **COUNT,
+        ),
+    ] = None,
     adopt: Annotated[
         bool, typer.Option("--adopt", help="write these counts into the domains.csv that mixtures are made from")
     ] = False,
@@ -60,15 +81,38 @@ def tokenize(
     from gemix.trainers.adopt import adopt_counts
     from gemix.trainers.run_tokenizer import run_tokenizer
 
+    only = _only(mixture, budget, proxy_tokens)
     (shards, folder), launcher = find_corpus(inputs, labels, out), find_launcher(workers, rank, world_size, ray)
-    settings = TokenizeSettings(layout, tokenizer or run_tokenizer(shards, folder), end, held_out, seed, file_bytes)
+    tokenizer = tokenizer or run_tokenizer(shards, folder)
+    settings = TokenizeSettings(layout, tokenizer, end, held_out, seed, file_bytes, only)
     index = tokenize_corpus(shards, folder, out, settings, launcher=launcher)
     if index is None:
         say_rank(launcher.rank)
         return
     print_index(out, index)
     if adopt:
-        say(f"{adopt_counts(index, folder)}: its tokens are now those of {index.tokenizer.partition('#')[0]}, exactly")
+        say(f"{adopt_counts(index, folder)}: its tokens are now those of the tokenizer {index.tokenizer}, exactly")
+
+
+def _only(mixture: Path | None, budget: float | None, proxy_tokens: float | None) -> "ForMixture | Pools | None":
+    """Return which part of the corpus is wanted, by the options."""
+    from gemix.trainers import ForMixture, Pools, read_mixture
+
+    if mixture is not None and proxy_tokens is not None:
+        raise GemixError("--mixture and --proxy-tokens exclude each other: pools have every domain's own share")
+    if mixture is not None:
+        content = read_mixture(mixture)
+        tokens = budget or content.budget_tokens
+        if not tokens:
+            raise GemixError(f"how many tokens will training see? {mixture} has no budget: --budget 25B")
+        return ForMixture(content, tokens)
+    if proxy_tokens is not None:
+        if budget is None:
+            raise GemixError("--proxy-tokens needs --budget, the tokens of the real training")
+        return Pools(proxy_tokens, budget)
+    if budget is not None:
+        raise GemixError("--budget needs --mixture or --proxy-tokens: without one all documents are tokenised")
+    return None
 
 
 app = typer.Typer()

@@ -1,5 +1,6 @@
 """The contract of everything that decides weights: mixture.json."""
 
+import math
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -44,6 +45,38 @@ class DomainWeight(BaseModel):
     range: tuple[float, float] | None = None
 
 
+class FixedSource(BaseModel):
+    """Data that are no domain and have a share of the training that nobody searches: code, mathematics.
+
+    Attributes:
+        name: what it is called.
+        share: of all tokens of the training.
+        path: of its data, as the trainer is told it; or a folder of token data with index.json.
+
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str = Field(min_length=1)
+    share: float = Field(gt=0, lt=1)
+    path: str = Field(min_length=1)
+
+
+class Phase(BaseModel):
+    """A part of the training with weights of its own.
+
+    Attributes:
+        share: of the budget.
+        weights: K token shares, in the order of the domains.
+
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    share: float = Field(gt=0, le=1)
+    weights: list[Annotated[float, Field(ge=0, le=1)]]
+
+
 class Mixture(Record):
     """Weights over the domains of a corpus, and where they come from.
 
@@ -53,7 +86,10 @@ class Mixture(Record):
         budget_tokens: tokens that training will see, if known.
         unit: what counted the tokens of shares, budget and epochs; None where the table of domains does not say.
         partition: fingerprint of what gave the domains their numbers; None where the keys are names.
-        domains: in the order of the partition; keys are unique, weights sum to 1 within 1e-9.
+        domains: in the order of the partition; keys are unique, weights sum to 1 within 1e-9. Epochs are over the
+            whole training, its phases and what fixed sources leave of it.
+        fixed: sources beside the domains; the domains share what these leave.
+        phases: one after another, shares summing to 1; the weights of the domains are the means over them. Empty: one.
         surrogate: quality of the fit behind the weights (kind, target, cross-validated rank correlation with its
             interval, number of runs); None for strategies without one.
         provenance: fingerprints of the table of domains and of the run table, settings, seed.
@@ -68,6 +104,8 @@ class Mixture(Record):
     unit: str | None = None
     partition: str | None = None
     domains: list[DomainWeight] = Field(min_length=1)
+    fixed: list[FixedSource] = Field(default=[])
+    phases: list[Phase] = Field(default=[])
     surrogate: dict[str, Any] | None = None
     provenance: dict[str, Any] = Field(default={})
 
@@ -84,7 +122,25 @@ class Mixture(Record):
         total = float(self.weights.sum())
         if abs(total - 1.0) > 1e-9:
             raise ValueError(f"the weights sum to {total:.9f}, not to 1")
+        names = [*keys, *(source.name for source in self.fixed)]
+        if len(set(names)) < len(names):
+            raise ValueError("a fixed source is called as another source is")
+        if self.free <= 0:
+            raise ValueError(
+                f"the fixed sources have {1 - self.free:.6g} of the training, and leave nothing to domains"
+            )
+        if self.phases:
+            self._check_phases()
         return self
+
+    def _check_phases(self) -> None:
+        for phase in self.phases:
+            if len(phase.weights) != len(self.domains) or abs(sum(phase.weights) - 1) > 1e-9:
+                raise ValueError(f"the weights of a phase are {len(self.domains)} numbers that sum to 1")
+        shares = np.array([phase.share for phase in self.phases])
+        means = shares @ np.array([phase.weights for phase in self.phases])
+        if abs(shares.sum() - 1) > 1e-9 or np.abs(means - self.weights).max() > 1e-9:
+            raise ValueError("the shares of the phases sum to 1, and their mean weights are those of the domains")
 
     def refuse_other(self, identity: str | None) -> None:
         """Make sure that the numbers of the domains mean what they mean in the partition with this fingerprint.
@@ -102,6 +158,11 @@ class Mixture(Record):
     def keys(self) -> list[str]:
         """Keys of the domains, in order."""
         return [entry.domain for entry in self.domains]
+
+    @property
+    def free(self) -> float:
+        """Share of the training that fixed sources leave to the domains."""
+        return 1.0 - math.fsum(source.share for source in self.fixed)
 
     @property
     def weights(self) -> NDArray[np.float64]:

@@ -105,7 +105,7 @@ def join(mixtures: RunTable, metrics: RunTable) -> RunTable:
 
     """
     mine, others = mixtures.ids, metrics.ids
-    plain = [[_plain_id(name) for name in ids] for ids in (mine, others)]
+    plain = [[plain_id(name) for name in ids] for ids in (mine, others)]
     if all(len(set(ids)) == len(ids) for ids in plain):
         mine, others = plain
     place = {name: i for i, name in enumerate(others)}
@@ -132,7 +132,8 @@ def join(mixtures: RunTable, metrics: RunTable) -> RunTable:
     return replace(table, metrics=joined, notes=notes, sources=mixtures.sources | metrics.sources)
 
 
-def _plain_id(name: str) -> str:
+def plain_id(name: str) -> str:
+    """Return an id as it is compared: a number without zeros before it or behind its point."""
     number = re.fullmatch(r"0*(\d+)(?:\.0*)?", name)
     return number[1] if number else name
 
@@ -217,6 +218,19 @@ def write_csv(ids: Sequence[str], columns: Sequence[str], values: Floats, key: s
     for name, row in zip(ids, values, strict=True):
         table.writerow([name, *("" if np.isnan(v) else repr(float(v)) for v in row)])
     return text.getvalue()
+
+
+def write_table(table: RunTable) -> str:
+    """Return one CSV table of mixtures and metrics, which `gemix.mix.read_runs.read_runs` reads.
+
+    Raises:
+        ValueError: a metric is called as a domain is.
+
+    """
+    if both := set(table.metrics) & set(table.domains):
+        raise ValueError(f"{min(both)!r} is a domain and a metric: give the metric another name")
+    values = np.column_stack([table.W, *table.metrics.values()])
+    return write_csv(table.ids, [*table.domains, *table.metrics], values)
 
 
 def listed(names: Sequence[str], most: int = 5) -> str:

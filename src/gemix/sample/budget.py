@@ -20,6 +20,7 @@ class Budget:
         target: tokens that the mixture asks for.
         full: how often every document is taken.
         rest: tokens of one more, partial epoch: less than `available`.
+        phases: weight of the domain and share of the whole of each phase; empty: there is one.
 
     """
 
@@ -30,6 +31,7 @@ class Budget:
     target: int
     full: int
     rest: int
+    phases: tuple[tuple[float, float], ...] = ()
 
     @property
     def epochs(self) -> float:
@@ -64,6 +66,11 @@ def token_budgets(
     except ValueError as error:
         raise GemixError(f"the mixture: {error}") from error
     wanted = {place: entry.weight for place, entry in zip(places, used, strict=True)}
+    rows = {entry.domain: k for k, entry in enumerate(mixture.domains)}
+    phases = {
+        place: tuple((phase.weights[rows[entry.domain]], phase.share) for phase in mixture.phases)
+        for place, entry in zip(places, used, strict=True)
+    }
     unknown = [entry.domain for place, entry in zip(places, used, strict=True) if place is None]
     if unknown:
         raise GemixError(
@@ -80,5 +87,5 @@ def token_budgets(
             )
         target = round(wanted[domain] * tokens)
         full, rest = divmod(min(target, max_epochs * available[domain]), available[domain])
-        budgets.append(Budget(domain, name, wanted[domain], available[domain], target, full, rest))
+        budgets.append(Budget(domain, name, wanted[domain], available[domain], target, full, rest, phases[domain]))
     return budgets

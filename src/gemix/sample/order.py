@@ -4,7 +4,8 @@ Neither depends on where a document lies, so the layout of the corpus changes no
 """
 
 import hashlib
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 
 _BITS = 44  # of a hash; with 2^8 epochs in front a float64 still holds them all
 
@@ -38,6 +39,24 @@ def position_hash(seed: int) -> Callable[[bytes, int], float]:
         return (int.from_bytes(state.digest(), "big") >> (64 - _BITS)) / (1 << _BITS)
 
     return compute
+
+
+def stretched(place: float, phases: Sequence[tuple[float, float]]) -> float:
+    """Return where in the whole stream a place in the stream of a domain comes, both from 0 to 1.
+
+    Args:
+        place: in the domain's own stream.
+        phases: weight of the domain and share of the whole of each.
+
+    """
+    left = place * math.fsum(weight * share for weight, share in phases)
+    start = 0.0
+    for weight, share in phases:
+        if left < weight * share:
+            return min(start + left / weight, 1.0)
+        left -= weight * share
+        start += share
+    return 1.0
 
 
 def position(uniform: float, copy: int, full: int, epochs: float) -> float:

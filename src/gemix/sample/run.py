@@ -192,6 +192,8 @@ def _key(mixture: Mixture, corpus: LabelledCorpus, settings: SampleSettings) -> 
         "labels": corpus.settings,
         "shards": corpus.contents,
     }
+    if mixture.phases:
+        parts["phases"] = [phase.model_dump() for phase in mixture.phases]
     return hashlib.sha256(msgspec.json.encode(parts, order="deterministic")).hexdigest()
 
 

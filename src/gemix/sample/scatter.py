@@ -16,7 +16,7 @@ from gemix.labels.spill import SpillWriter, is_spill, spill_path
 from gemix.runtime.atomic import atomic_path
 from gemix.runtime.errors import GemixError
 from gemix.sample.budget import Budget
-from gemix.sample.order import position, position_hash, selection_hash
+from gemix.sample.order import position, position_hash, selection_hash, stretched
 from gemix.sample.select import Selection
 
 
@@ -74,6 +74,8 @@ class Scatter:
         document, size = self._encode(shard, row, budget), len((row.text or "").encode())
         for copy in range(copies):
             place = position(self._place(document, copy), copy, budget.full, budget.epochs)
+            if budget.phases:
+                place = stretched(place, budget.phases)
             file = min(int(place * self.files), self.files - 1)
             writer.add(file, (place, budget.domain, tokens, size, document))
 

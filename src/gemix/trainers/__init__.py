@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from gemix.trainers.export import export_mixture, repeated_domains
     from gemix.trainers.layouts import LAYOUTS
     from gemix.trainers.mixture_file import read_mixture
+    from gemix.trainers.needed import ForMixture, Pools
     from gemix.trainers.split import split_corpus
     from gemix.trainers.tokenize import TokenizeSettings, tokenize_corpus
     from gemix.trainers.trainers import TRAINERS
@@ -18,7 +19,9 @@ _FILES: Final = {
     "LAYOUTS": "layouts",
     "TRAINERS": "trainers",
     "DataIndex": "data_index",
+    "ForMixture": "needed",
     "Order": "by_domain",
+    "Pools": "needed",
     "TokenizeSettings": "tokenize",
     "export_mixture": "export",
     "read_index": "data_index",
@@ -31,7 +34,9 @@ __all__ = [
     "LAYOUTS",
     "TRAINERS",
     "DataIndex",
+    "ForMixture",
     "Order",
+    "Pools",
     "TokenizeSettings",
     "export_mixture",
     "read_index",

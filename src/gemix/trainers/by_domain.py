@@ -3,7 +3,7 @@
 import hashlib
 import math
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -35,12 +35,14 @@ class Order:
         seed: of the order within a domain.
         held_out: share of the documents that is kept from training, by a hash of their text.
         file_bytes: bytes of text of one file, about; a worker holds one in memory.
+        shares: of the documents of each domain, K, that are taken: those that come first; None: all.
 
     """
 
     seed: int = 0
     held_out: float = 0.0
     file_bytes: int = 1 << 28
+    shares: tuple[float, ...] | None = None
 
     def check(self) -> None:
         """Refuse what is out of range.
@@ -109,7 +111,7 @@ def write_by_domain(
             seed=order.seed,
             held_out=order.held_out,
             key=key,
-            domains=_domains(corpus, layout, folders),
+            domains=_domains(corpus, layout, folders, plan.shares),
             **facts,
         )
         keep_text(out / FILE_NAME, index.to_json())
@@ -119,9 +121,12 @@ def write_by_domain(
 
 def _plan(corpus: LabelledCorpus, order: Order) -> Plan:
     """Return how many parts every domain gets: known before a document is read, so that no worker waits for another."""
-    sizes = sum_lists([marker.bytes for marker in corpus.markers.values()])
+    shares = order.shares or [1.0] * len(corpus.keys)
+    whole = sum_lists([marker.bytes for marker in corpus.markers.values()])
+    sizes = [size * share for size, share in zip(whole, shares, strict=True)]
     held = [size * order.held_out for size in sizes]
-    return Plan([math.ceil(n / order.file_bytes) for n in sizes], [math.ceil(n / order.file_bytes) for n in held])
+    train, kept = ([math.ceil(size / order.file_bytes) for size in part] for part in (sizes, held))
+    return Plan(train, kept, shares)
 
 
 def _key(corpus: LabelledCorpus, coding: Coding, layout: Layout, order: Order) -> str:
@@ -216,10 +221,13 @@ def _close(gather: Gather, folders: Mapping[str, list[tuple[PartTask, PartNote]]
 
 
 def _domains(
-    corpus: LabelledCorpus, layout: Layout, folders: Mapping[str, list[tuple[PartTask, PartNote]]]
+    corpus: LabelledCorpus,
+    layout: Layout,
+    folders: Mapping[str, list[tuple[PartTask, PartNote]]],
+    shares: Sequence[float],
 ) -> list[DomainData]:
     domains = []
-    for key, name in zip(corpus.keys, corpus.names, strict=True):
+    for key, name, share in zip(corpus.keys, corpus.names, shares, strict=True):
         own = domain_folder(key)
         train, held = (
             [
@@ -234,5 +242,5 @@ def _domains(
             for folder in (own, f"{HELD_OUT}/{own}")
         )
         counts = {what: sum(getattr(file, what) for file in train) for what in Counts.model_fields}
-        domains.append(DomainData(domain=key, name=name, folder=own, files=train, held_out=held, **counts))
+        domains.append(DomainData(domain=key, name=name, folder=own, share=share, files=train, held_out=held, **counts))
     return domains

@@ -34,6 +34,7 @@ class DomainData(Counts):
         domain: its key (see `gemix.mix.domain_ids`).
         name: what people call it.
         folder: of its files, from the folder of index.json.
+        share: of the documents that the corpus has of it, which were taken by a hash.
         files: in order; they sum to the counts of the domain.
         held_out: files that nothing is trained on.
 
@@ -42,6 +43,7 @@ class DomainData(Counts):
     domain: str
     name: str
     folder: str
+    share: float = Field(1.0, ge=0, le=1)
     files: list[DataFile]
     held_out: list[DataFile]
 

@@ -1,14 +1,18 @@
 """`gemix export`: mixture.json to the file of one trainer."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
+from pydantic import ValidationError
+
 from gemix.mix.domain_ids import nearest
-from gemix.mix.mixture import Mixture
+from gemix.mix.mixture import DomainWeight, FixedSource, Mixture
 from gemix.runtime.atomic import write_text
 from gemix.runtime.errors import GemixError
+from gemix.runtime.records import first_fault
 from gemix.trainers.data_index import read_index
 from gemix.trainers.sources import Source, TokenData, Unit, make_sources
 from gemix.trainers.trainers import TOLERANCE, TRAINERS, Trainer
@@ -51,12 +55,12 @@ def export_mixture(
     counts: str | None = None,
     max_epochs: float = 4,
 ) -> list[Drawn]:
-    """Write the file by which a trainer is told a mixture, whole or not at all.
+    """Write the file by which a trainer is told a mixture, whole or not at all; of a mixture in phases one file each.
 
     Args:
         mixture: Token shares.
         to: One of `TRAINERS`.
-        out: The file.
+        out: The file; those of phases have their number behind the name: blend-1.txt.
         paths: Where the data of a domain lie: a template with {domain}, or the name of a JSON file of paths by domain.
         data: Instead of `paths`, a folder with an index that `gemix tokenize` or `gemix labels split` wrote: it gives
             paths and exact counts.
@@ -65,7 +69,8 @@ def export_mixture(
         max_epochs: How often a trainer that asks may pass over a domain.
 
     Returns:
-        What the trainer will draw of the domains with a weight above zero, in the order of the mixture.
+        What the trainer will draw over the whole training of the domains with a weight above zero, in the order of the
+        mixture, and of its fixed sources.
 
     Raises:
         GemixError: an unknown trainer, a file it cannot read, a domain without path or data, a name or path that the
@@ -82,21 +87,102 @@ def export_mixture(
         raise GemixError(f"--max-epochs must be above 0, not {max_epochs:g}")
     if data is not None and paths is not None:
         raise GemixError("--data and --paths exclude each other: the index of the data has their paths")
+    texts: dict[Path, str] = {}
+    parts: list[list[Drawn]] = []
     try:
         write = trainer.writer(out.suffix)
-        where = _open(data, trainer) if data is not None else paths or trainer.paths
-        sources = make_sources(mixture, where, unit, max_epochs)
-        text, shares = write(sources), trainer.drawn(sources)
+        where = open_data(data, trainer) if data is not None else paths or trainer.paths
+        for number, phase in enumerate(phases_of(mixture), start=1):
+            sources = make_sources(phase, where, unit, max_epochs)
+            texts[phase_path(out, number) if mixture.phases else out] = write(sources)
+            shares = trainer.drawn(sources)
+            parts.append([_drawn(s, share, phase.budget_tokens) for s, share in zip(sources, shares, strict=True)])
     except GemixError as error:
         raise GemixError(f"--to {to} --out {out}: {error}") from error
-    write_text(out, text)
-    return [_drawn(source, share, mixture.budget_tokens) for source, share in zip(sources, shares, strict=True)]
+    for path, text in texts.items():
+        write_text(path, text)
+    return _together(mixture, parts)
+
+
+def phases_of(mixture: Mixture) -> list[Mixture]:
+    """Return a mixture a phase, with its part of the budget: the mixture itself where it has no phases."""
+    return [
+        mixture.model_copy(
+            update={
+                "budget_tokens": round(phase.share * mixture.budget_tokens) if mixture.budget_tokens else None,
+                "domains": [
+                    entry.model_copy(update={"weight": weight, "epochs": None})
+                    for entry, weight in zip(mixture.domains, phase.weights, strict=True)
+                ],
+                "phases": [],
+            }
+        )
+        for phase in mixture.phases
+    ] or [mixture]
+
+
+def phase_path(out: Path, number: int) -> Path:
+    """Return the name of the file of a phase, from 1: blend-1.txt."""
+    return out.with_name(f"{out.stem}-{number}{out.suffix}")
 
 
 def _drawn(source: Source, share: float, budget: int | None) -> Drawn:
     tokens = share * budget if budget else None
     epochs = source.epochs * share / source.weight if source.epochs else None
     return Drawn(source.domain, source.name, source.weight, share, tokens, epochs)
+
+
+def _together(mixture: Mixture, parts: Sequence[Sequence[Drawn]]) -> list[Drawn]:
+    """Return what is drawn of every domain over all phases."""
+    if len(parts) == 1:
+        return list(parts[0])
+    found: dict[str, Drawn] = {}
+    for phase, part in zip(mixture.phases, parts, strict=True):
+        for one in part:
+            old = found.get(one.domain, replace(one, weight=0.0, share=0.0, tokens=0.0, epochs=0.0))
+            found[one.domain] = replace(
+                old,
+                weight=old.weight + phase.share * one.weight,
+                share=old.share + phase.share * one.share,
+                tokens=None if old.tokens is None or one.tokens is None else old.tokens + one.tokens,
+                epochs=None if old.epochs is None or one.epochs is None else old.epochs + one.epochs,
+            )
+    order = {key: k for k, key in enumerate([*mixture.keys, *(source.name for source in mixture.fixed)])}
+    return sorted(found.values(), key=lambda one: order[one.domain])
+
+
+def with_fixed(mixture: Mixture, fixed: Sequence[str]) -> Mixture:
+    """Return a mixture with more fixed sources, each NAME=SHARE@PATH; the domains share what all of them leave.
+
+    Raises:
+        GemixError: a text of another form, a name that is taken, or shares that leave nothing.
+
+    """
+    sources = list(mixture.fixed)
+    for text in fixed:
+        name, _, rest = text.partition("=")
+        share, _, path = rest.partition("@")
+        try:
+            sources.append(FixedSource(name=name, share=float(share), path=path))
+        except ValueError as error:
+            raise GemixError(f"--fixed is NAME=SHARE@PATH, as code=0.2@data/code, not {text!r}") from error
+    try:
+        return Mixture.model_validate(
+            mixture.model_dump()
+            | {"fixed": sources, "domains": _scaled(mixture, math.fsum(source.share for source in sources))}
+        )
+    except ValidationError as error:
+        raise GemixError(f"--fixed: {first_fault(error)}") from error
+
+
+def _scaled(mixture: Mixture, fixed: float) -> list[DomainWeight]:
+    """Return the domains with the epochs of a training of which fixed sources have this share."""
+    return [
+        entry.model_copy(update={"epochs": entry.epochs * max(1 - fixed, 0.0) / mixture.free})
+        if entry.epochs is not None
+        else entry
+        for entry in mixture.domains
+    ]
 
 
 def moved_shares(drawn: Sequence[Drawn]) -> list[Drawn]:
@@ -111,7 +197,13 @@ def repeated_domains(drawn: Sequence[Drawn], max_epochs: float) -> list[Drawn]:
     return [domain for often, domain in sorted(found, key=lambda pair: -pair[0]) if often > max_epochs]
 
 
-def _open(folder: Path, trainer: Trainer) -> TokenData:
+def open_data(folder: Path, trainer: Trainer) -> TokenData:
+    """Return data by domain as a trainer is told them.
+
+    Raises:
+        GemixError: there is no index, or the trainer does not read their layout.
+
+    """
     index = read_index(folder)
     if index.layout not in trainer.reads:
         known = " or ".join(trainer.reads)

@@ -9,17 +9,18 @@ _HF_DATASETS = '''"""A mixture, written by gemix: import `load_mixture` from her
 
 from datasets import interleave_datasets, load_dataset
 
-# domain: (data files, probability of a document)
+# domain: (data files, probability of a document, the first documents that are read; None: all)
 SOURCES = {sources}
 
 
 def load_mixture(seed=0, streaming=True, stopping_strategy="all_exhausted"):
     """Return the interleaved dataset; a domain that runs out begins again until all have run out."""
     parts = []
-    for files, _ in SOURCES.values():
+    for files, _, first in SOURCES.values():
         kind = "parquet" if files.endswith(".parquet") else "json"
-        parts.append(load_dataset(kind, data_files=files, split="train", streaming=streaming))
-    probabilities = [probability for _, probability in SOURCES.values()]
+        part = load_dataset(kind, data_files=files, split="train", streaming=streaming)
+        parts.append(part if first is None else part.take(first))
+    probabilities = [probability for _, probability, _ in SOURCES.values()]
     return interleave_datasets(parts, probabilities, seed=seed, stopping_strategy=stopping_strategy)
 '''
 
@@ -31,7 +32,7 @@ from datasets import load_dataset
 from torchtitan.hf_datasets import DatasetConfig
 from torchtitan.hf_datasets.text_datasets import DATASETS, HFDataSource, InterleavedHuggingFaceTextDataLoader
 
-# domain: (data, token share)
+# domain: (data, token share, the first documents that are read; None: all)
 SOURCES = {sources}
 
 
@@ -39,13 +40,18 @@ def _text(sample):
     return sample["text"]
 
 
-for _name, (_path, _) in SOURCES.items():
+def _load(path, first):
+    data = load_dataset(path, split="train", streaming=True)
+    return data if first is None else data.take(first)
+
+
+for _name, (_path, _, _first) in SOURCES.items():
     DATASETS[_name.lower()] = DatasetConfig(
-        path=_path, loader=partial(load_dataset, split="train", streaming=True), sample_processor=_text
+        path=_path, loader=partial(_load, first=_first), sample_processor=_text
     )
 
 dataloader = InterleavedHuggingFaceTextDataLoader.Config(
-    sources=[HFDataSource(dataset=name, infinite=True, weight=share) for name, (_, share) in SOURCES.items()]
+    sources=[HFDataSource(dataset=name, infinite=True, weight=share) for name, (_, share, _) in SOURCES.items()]
 )
 '''
 
@@ -109,7 +115,7 @@ class Mixture(DataModule):
 
 def hf_datasets(sources: Sequence[Source]) -> str:
     """Return a module with `load_mixture`, which interleaves the domains."""
-    return _fill(_HF_DATASETS, sources)
+    return _fill(_HF_DATASETS, sources, with_pools=True)
 
 
 def torchtitan(sources: Sequence[Source]) -> str:
@@ -119,7 +125,7 @@ def torchtitan(sources: Sequence[Source]) -> str:
         raise GemixError(
             "torchtitan does not tell capital and small letters apart, and two domains differ in nothing else"
         )
-    return _fill(_TORCHTITAN, sources)
+    return _fill(_TORCHTITAN, sources, with_pools=True)
 
 
 def litgpt(sources: Sequence[Source]) -> str:
@@ -127,6 +133,7 @@ def litgpt(sources: Sequence[Source]) -> str:
     return _fill(_LITGPT, sources)
 
 
-def _fill(template: str, sources: Sequence[Source]) -> str:
-    lines = "".join(f"    {source.domain!r}: ({source.path!r}, {source.share!r}),\n" for source in sources)
+def _fill(template: str, sources: Sequence[Source], with_pools: bool = False) -> str:
+    facts = [(source.path, source.share, *([source.take] if with_pools else [])) for source in sources]
+    lines = "".join(f"    {source.domain!r}: {fact!r},\n" for source, fact in zip(sources, facts, strict=True))
     return template.replace("{sources}", f"{{\n{lines}}}")

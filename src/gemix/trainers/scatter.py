@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import repeat
 from pathlib import Path
@@ -52,11 +52,13 @@ class Plan:
     Attributes:
         train: parts of each domain, K.
         held_out: parts of what is held out of each domain, K.
+        shares: of the documents of each domain, K, that are taken: those that come first.
 
     """
 
     train: Sequence[int]
     held_out: Sequence[int]
+    shares: Sequence[float]
 
     @cached_property
     def tasks(self) -> list[PartTask]:
@@ -70,9 +72,10 @@ class Plan:
         return [PartTask(number, *part) for number, part in enumerate(parts)]
 
     def number(self, domain: int, held_out: bool, place: float) -> int:
-        """Return the number of the part that a document belongs to; `place` is where it comes, in [0, 1)."""
+        """Return the number of the part that a document belongs to; `place` is where it comes, in [0, share)."""
         counts = self.held_out if held_out else self.train
-        return self._first[held_out][domain] + min(int(place * counts[domain]), counts[domain] - 1)
+        part = int(place / self.shares[domain] * counts[domain])
+        return self._first[held_out][domain] + min(part, counts[domain] - 1)
 
     @cached_property
     def _first(self) -> tuple[list[int], list[int]]:
@@ -143,11 +146,12 @@ class Scatter:
         return remarks
 
     def _rows(self, batch: Batch, table: pa.Table, place: Callable[[int], float]) -> Iterator[tuple[int, Row]]:
-        """Yield the part that a document belongs to, and its row there."""
+        """Yield the part that a document belongs to, and its row there, if it is taken."""
+        places, batch = self._taken(batch, table["domain"].to_pylist(), place)
         good = table.filter(batch.texts.is_valid())
         texts = batch.good_texts.to_pylist() if self.held_out else repeat("")
-        for row, domain, counted, size, text, (tokens, document) in zip(
-            (batch.first_row + np.flatnonzero(batch.texts.is_valid())).tolist(),
+        for position, domain, counted, size, text, (tokens, document) in zip(
+            places,
             good["domain"].to_pylist(),
             good["tokens"].to_pylist(),
             pc.binary_length(batch.good_texts).to_pylist(),
@@ -155,9 +159,21 @@ class Scatter:
             self.coding.documents(batch),
             strict=False,  # the texts are looked at only where some are held out
         ):
-            position = place(row)
             part = self.plan.number(domain, is_held_out(text, self.held_out), position)
             yield part, (position, domain, counted if tokens is None else tokens, size, document)
+
+    def _taken(
+        self, batch: Batch, domains: Sequence[int | None], place: Callable[[int], float]
+    ) -> tuple[list[float], Batch]:
+        """Return the places of the documents that are taken, and the batch in which they alone have a text."""
+        good = np.flatnonzero(batch.texts.is_valid())
+        places = {i: place(batch.first_row + i) for i in good.tolist()}
+        taken = {i: at for i, at in places.items() if at < self.plan.shares[domains[i] or 0]}
+        if len(taken) == len(places):
+            return list(places.values()), batch
+        mask = np.zeros(len(batch), bool)
+        mask[list(taken)] = True
+        return list(taken.values()), replace(batch, texts=pc.if_else(pa.array(mask), batch.texts, None))
 
 
 def place_hash(seed: int, shard: str) -> Callable[[int], float]:

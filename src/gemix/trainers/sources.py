@@ -3,14 +3,14 @@
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from gemix.mix.domain_ids import domain_folder, find_domains, shown
-from gemix.mix.mixture import DomainWeight, Mixture
+from gemix.mix.mixture import FixedSource, Mixture
 from gemix.runtime.errors import GemixError
-from gemix.trainers.data_index import DataIndex, DomainData
+from gemix.trainers.data_index import FILE_NAME, DataIndex, DomainData, read_index
 
 Unit = Literal["tokens", "documents"]
 
@@ -25,7 +25,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Source:
-    """A domain with a weight above zero.
+    """A domain with a weight above zero, or a fixed source.
 
     Attributes:
         domain: its key.
@@ -36,6 +36,7 @@ class Source:
         tokens: what there is, None where it was not counted.
         epochs: how often the budget passes over it; None without budget or tokens.
         repetition: how often the trainer may pass over it.
+        take: its first documents, which are all that is read; None: all.
 
     """
 
@@ -47,6 +48,7 @@ class Source:
     tokens: int | None
     epochs: float | None
     repetition: float
+    take: int | None = None
 
     @property
     def path(self) -> str:
@@ -107,13 +109,13 @@ class TokenData:
 
 
 def make_sources(mixture: Mixture, paths: str | TokenData, unit: str, max_epochs: float) -> list[Source]:
-    """Return the domains with a weight above zero, in the order of the mixture.
+    """Return the domains with a weight above zero, in the order of the mixture, and behind them its fixed sources.
 
     Weights are token shares. A trainer that draws documents, domain k with probability p_k, sees tokens of k in
     proportion to p_k m_k, m_k = tokens_k / documents_k being its mean length. So p_k is proportional to w_k / m_k.
 
     Args:
-        mixture: Token shares.
+        mixture: Token shares; of its domains, in what its fixed sources leave.
         paths: Template with {domain}, the name of the folder of its data (d0007); or the name of a JSON file that maps
             domains, by key, number or name, to paths; or data with an index.
         unit: What the trainer draws, one of `Unit`. Sequences of one length count as tokens.
@@ -127,26 +129,25 @@ def make_sources(mixture: Mixture, paths: str | TokenData, unit: str, max_epochs
         mixture, find = _in_data(mixture, paths)
     else:
         find = _path_finder(paths, mixture)
-    used = [entry for entry in mixture.domains if entry.weight > 0]
-    shares = [entry.weight for entry in used]  # they sum to 1
-    if unit == "documents":
-        draws = [entry.weight / _mean_length(entry) for entry in used]
-        shares = [draw / math.fsum(draws) for draw in draws]
-    sources = []
-    for entry, share in zip(used, shares, strict=True):
-        often = epochs(mixture, entry)
-        sources.append(
-            Source(
-                entry.domain,
-                entry.name or entry.domain,
-                find(entry.domain),
-                entry.weight,
-                share,
-                entry.tokens,
-                often,
-                max(max_epochs, often or 0.0),
-            )
+    wanted = [
+        _Wanted(
+            entry.domain, entry.name, find(entry.domain), entry.weight * mixture.free, entry.documents, entry.tokens
         )
+        for entry in mixture.domains
+        if entry.weight > 0
+    ]
+    stored = {entry.domain: entry.epochs for entry in mixture.domains}
+    wanted += [_fixed(source, paths) for source in mixture.fixed]
+    draws = [one.weight if unit == "tokens" else one.weight / one.length for one in wanted]
+    total = math.fsum(draws) if unit == "documents" else 1.0
+    sources = []
+    for one, draw in zip(wanted, draws, strict=True):
+        often = stored.get(one.key)
+        if often is None and mixture.budget_tokens and one.tokens:
+            often = one.weight * mixture.budget_tokens / one.tokens
+        repetition = max(max_epochs, often or 0.0)
+        name = one.name or one.key
+        sources.append(Source(one.key, name, one.places, one.weight, draw / total, one.tokens, often, repetition))
     by_path: dict[str, str] = {}
     for source in sources:
         for place in source.places:
@@ -156,11 +157,52 @@ def make_sources(mixture: Mixture, paths: str | TokenData, unit: str, max_epochs
     return sources
 
 
-def epochs(mixture: Mixture, entry: DomainWeight) -> float | None:
-    """Return how often the budget passes over a domain, None where budget or tokens are not known."""
-    if entry.epochs is not None:
-        return entry.epochs
-    return entry.weight * mixture.budget_tokens / entry.tokens if mixture.budget_tokens and entry.tokens else None
+@dataclass(frozen=True)
+class _Wanted:
+    """A domain or fixed source: its share of all tokens, and what is known of its size."""
+
+    key: str
+    name: str | None
+    places: tuple[Place, ...]
+    weight: float
+    documents: int | None
+    tokens: int | None
+
+    @property
+    def length(self) -> float:
+        """Mean tokens of a document."""
+        if not self.documents or not self.tokens:
+            raise GemixError(
+                f"this trainer draws documents, so the weights need the mean length of a document, but documents or "
+                f"tokens of {self.key!r} are not known; if its samples are sequences of one length: --counts tokens"
+            )
+        return self.tokens / self.documents
+
+
+def _fixed(source: FixedSource, data: str | TokenData) -> _Wanted:
+    """Return a fixed source: with its counts where its path is a folder with an index.
+
+    Raises:
+        GemixError: such a folder has another layout or tokenizer than the data, or no documents.
+
+    """
+    folder = Path(source.path)
+    if not isinstance(data, TokenData) or not (folder / FILE_NAME).is_file():
+        return _Wanted(source.name, None, (Place(source.path),), source.share, None, None)
+    index = read_index(folder)
+    if (index.layout, index.tokenizer) != (data.index.layout, data.index.tokenizer):
+        raise GemixError(f"{source.name}: {folder} has another layout or tokenizer than {data.folder}")
+    full = [domain for domain in index.domains if domain.files]
+    if not full:
+        raise GemixError(f"{source.name}: {folder} has no documents")
+    if len(full) > 1 and "{folder}" in data.template:
+        raise GemixError(f"{source.name}: {folder} has several domains, and this trainer is told one folder a source")
+    documents, tokens = (sum(getattr(domain, what) for domain in full) for what in ("documents", "tokens"))
+    own = replace(data, folder=folder, index=index)
+    places = tuple(
+        Place(place.path, place.share * domain.tokens / tokens) for domain in full for place in own.places(domain)
+    )
+    return _Wanted(source.name, None, places, source.share, documents, tokens)
 
 
 def _in_data(mixture: Mixture, data: TokenData) -> tuple[Mixture, Callable[[str], tuple[Place, ...]]]:
@@ -172,15 +214,6 @@ def _in_data(mixture: Mixture, data: TokenData) -> tuple[Mixture, Callable[[str]
         counts = {"documents": own.documents, "tokens": own.tokens} if own else {"documents": 0, "tokens": 0}
         domains.append(entry.model_copy(update={**counts, "epochs": None}))
     return mixture.model_copy(update={"domains": domains}), lambda domain: data.places(found[domain])
-
-
-def _mean_length(entry: DomainWeight) -> float:
-    if not entry.documents or not entry.tokens:
-        raise GemixError(
-            f"this trainer draws documents, so the weights need the mean length of a document, but documents or tokens "
-            f"of {entry.domain!r} are not in the mixture; if its samples are sequences of one length: --counts tokens"
-        )
-    return entry.tokens / entry.documents
 
 
 def _path_finder(paths: str, mixture: Mixture) -> Callable[[str], tuple[Place, ...]]:

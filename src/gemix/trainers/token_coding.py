@@ -51,7 +51,7 @@ class TokenCoding:
     @property
     def identity(self) -> list[str | None]:
         """What decides the tokens of a document."""
-        return [self.name, self.end]
+        return [self.sha256, self.end]
 
     @property
     def name(self) -> str:

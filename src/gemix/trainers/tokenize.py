@@ -1,7 +1,7 @@
 """`gemix tokenize`: from a labelled corpus to token data by domain, in the layout of a trainer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gemix.corpus.shards import Shard, refuse_overlap
@@ -14,6 +14,7 @@ from gemix.tokens.tokenizer import end_of_text, load_tokenizer, vocabulary_size
 from gemix.trainers.by_domain import Order, write_by_domain
 from gemix.trainers.data_index import DataIndex
 from gemix.trainers.layouts import LAYOUTS
+from gemix.trainers.needed import ForMixture, Pools
 from gemix.trainers.token_coding import TokenCoding
 
 
@@ -28,6 +29,7 @@ class TokenizeSettings:
         held_out: share of the documents that is kept from training, by a hash of their text.
         seed: of the order.
         file_bytes: bytes of text of one file, about; a worker holds the tokens of one in memory.
+        only: what part of every domain is taken; None: all.
 
     """
 
@@ -37,6 +39,7 @@ class TokenizeSettings:
     held_out: float = 0.0
     seed: int = 0
     file_bytes: int = 1 << 28
+    only: ForMixture | Pools | None = None
 
 
 def tokenize_corpus(
@@ -64,8 +67,8 @@ def tokenize_corpus(
         What is there, as in index.json; None for a rank.
 
     Raises:
-        GemixError: labels missing or outdated, an unknown layout, no end-of-text token, `out` holds other data, or
-            something cannot be read or written.
+        GemixError: labels missing or outdated, an unknown layout, no end-of-text token, a mixture that is not for this
+            corpus, `out` holds other data, or something cannot be read or written.
 
     """
     if settings.layout not in LAYOUTS:
@@ -77,6 +80,8 @@ def tokenize_corpus(
     vocabulary = vocabulary_size(tokenizer)
     refuse_overlap(shards, [labels], out)
     corpus, layout = open_labels(shards, labels), LAYOUTS[settings.layout]
+    if settings.only is not None:
+        order = replace(order, shares=tuple(settings.only.shares(corpus, settings.held_out)))
     sha256, dtype = file_sha256(settings.tokenizer), layout.dtype(vocabulary)
     coding = TokenCoding(settings.tokenizer, sha256, settings.end, dtype)
     facts = {"dtype": dtype.name, "vocabulary": vocabulary, "end": end_of_text(tokenizer, settings.end)}

@@ -18,7 +18,7 @@ class Documents:
     Attributes:
         lengths: tokens of each, (n,) int64, n > 0.
         tokens: n arrays of the layout's type, of these lengths; read once, one at a time.
-        tokenizer: name and fingerprint of what made them.
+        tokenizer: fingerprint of what made them.
 
     """
 
