@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from support import make_documents
+from support import make_documents, write_jsonl
 from typer.testing import CliRunner
 
 from gemix.cli.app import app
@@ -143,6 +143,17 @@ def test_a_corpus_that_was_moved_gives_the_same_teacher(finished, corpus, tmp_pa
     assert code == 0, err
     for name in ("teacher/model.safetensors", "student/model.safetensors"):
         assert (tmp_path / "run" / name).read_bytes() == (finished / name).read_bytes()
+
+
+def test_documents_without_a_known_word_do_not_move_the_space(tmp_path):
+    # No word of theirs is in two documents: they have no vector, and what the others were fitted to has their words.
+    strange = [{"id": f"s{i}", "text": " ".join(f"q{i}x{j}" for j in range(30))} for i in range(250)]
+    write_jsonl(tmp_path / "corpus.jsonl", make_documents(250) + strange)
+    code, _, err = gemix("run", tmp_path / "corpus.jsonl", "--out", tmp_path / "run", *SMALL)
+    assert code == 0, err
+    assert "250 documents have no embedding" in err
+    evaluation = json.loads((tmp_path / "run" / "student" / "evaluation.json").read_text())
+    assert evaluation["top1"] > 0.8
 
 
 def test_dry_run_writes_nothing(corpus, tmp_path):

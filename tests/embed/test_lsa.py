@@ -87,3 +87,15 @@ def test_it_finds_the_topics_of_real_pages(pages):
     x = fitted(texts)
     labels = KMeans(23, n_init=3, random_state=0).fit_predict(x)
     assert normalized_mutual_info_score([row["topic"] for row in rows], labels) > 0.2
+
+
+def test_a_space_that_was_kept_gives_other_documents_the_same_vectors(tmp_path):
+    made = documents([d["text"] for d in make_documents(300)])
+    lsa, again = LSA(), LSA()
+    lsa.prepare(made)
+    lsa.save(tmp_path)
+    again.load(tmp_path)
+    others = documents([*(d["text"] for d in make_documents(350)[300:]), "known to nobody", ""])
+    assert again.embed(others).tobytes() == lsa.embed(others).tobytes()
+    with pytest.raises(GemixError, match="cannot read the space of lsa"):
+        LSA().load(tmp_path / "none")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
@@ -52,6 +53,22 @@ class TokenEmbedder(Protocol):
 
     def embed_tokens(self, texts: Sequence[str]) -> Iterator[TokenVectors]:
         """Yield the vectors of the tokens of each text."""
+
+
+@runtime_checkable
+class FittedEmbedder(Protocol):
+    """An embedder whose space is made of the documents that it was prepared by, and kept for others."""
+
+    def save(self, folder: Path) -> None:
+        """Keep the space."""
+
+    def load(self, folder: Path) -> None:
+        """Take the space that was kept, in place of `prepare`.
+
+        Raises:
+            GemixError: there is none.
+
+        """
 
 
 def unit_rows(vectors: npt.ArrayLike) -> Vectors:

@@ -6,19 +6,20 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from gemix.embed.base import Embedder, Vectors, unit_rows
+from gemix.embed.base import Embedder, FittedEmbedder, Vectors, unit_rows
 from gemix.runtime.atomic import atomic_path, remove_leftovers, write_json
 from gemix.runtime.errors import GemixError
 from gemix.runtime.fingerprint import content_hash
 from gemix.runtime.progress import progress
 
 Float64 = npt.NDArray[np.float64]
+SPACE: Final = "space"  # the folder beside the vectors that keeps what an embedder was fitted to
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,8 @@ class _Parts:
         total = sum(self._chunk(start).num_rows for start in missing)
         if missing:
             embedder.prepare(self.documents)
+            if isinstance(embedder, FittedEmbedder):
+                embedder.save(self.folder.parent / SPACE)
             with progress(f"embed ({embedder.name})", total) as advance:
                 for start in missing:
                     chunk = self._chunk(start)

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from gemix.embed.base import Embedder, Vectors, unit_rows
-from gemix.embed.documents import EmbedResult, embed_documents
+from gemix.embed.base import Embedder, FittedEmbedder, Vectors, unit_rows
+from gemix.embed.documents import SPACE, EmbedResult, embed_documents
 from gemix.runtime.errors import GemixError
 
 
 def embed_further(documents: pa.Table, embedder: Embedder, folder: Path, *, seed: pa.Table, space: Path) -> EmbedResult:
-    """Embed documents as those of the seed sample were: prepared by the sample, and with its mean taken off.
+    """Embed documents as those of the seed sample were: in the space made of it, and with its mean taken off.
 
     Args:
         documents: see `Embedder`.
@@ -34,22 +34,25 @@ def embed_further(documents: pa.Table, embedder: Embedder, folder: Path, *, seed
         raise GemixError(f"cannot read {path}: {error}") from error
     if name != embedder.name:
         raise GemixError(f"{space} was embedded by {name}, not by {embedder.name}; run `gemix embed` first")
-    return embed_documents(documents, _Continued(embedder, seed, mean, digest), folder)
+    return embed_documents(documents, _Continued(embedder, seed, space / SPACE, mean, digest), folder)
 
 
 class _Continued:
-    """An embedder that looks at the sample, whatever it embeds."""
+    """An embedder in the space of the sample, whatever it embeds."""
 
-    def __init__(self, inner: Embedder, seed: pa.Table, mean: list[float] | None, digest: str) -> None:
+    def __init__(self, inner: Embedder, seed: pa.Table, space: Path, mean: list[float] | None, digest: str) -> None:
         self.name = inner.name
-        self._inner, self._seed, self._digest = inner, seed, digest
+        self._inner, self._seed, self._space, self._digest = inner, seed, space, digest
         self._mean = None if mean is None else np.array(mean)
 
     def fingerprint(self) -> dict[str, Any]:
         return {"space": self._digest, **self._inner.fingerprint()}
 
     def prepare(self, documents: pa.Table) -> None:
-        self._inner.prepare(self._seed)
+        if isinstance(self._inner, FittedEmbedder):
+            self._inner.load(self._space)  # rows without a vector helped to make it, and are not in the seed
+        else:
+            self._inner.prepare(self._seed)
 
     def embed(self, documents: pa.Table) -> Vectors:
         vectors = self._inner.embed(documents)

@@ -1,5 +1,6 @@
 """Latent semantic analysis: TF-IDF and a truncated SVD of the corpus itself; no model."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import pyarrow as pa
 
 from gemix.embed.base import Vectors, needs, unit_rows
 from gemix.runtime.errors import GemixError
+from gemix.sphere.storage import load_arrays, save_arrays
 
 DIMENSIONS = 128
 MAX_FEATURES = 20_000
@@ -33,7 +35,7 @@ class LSA:
         """Return the settings and the libraries' versions."""
         return {
             "name": self.name,
-            "fit": 1,  # raise it when a change in this file changes the vectors
+            "fit": 2,  # raise it when a change in this file changes the vectors
             "dimensions": DIMENSIONS,
             "max_features": MAX_FEATURES,
             "seed": self._seed,
@@ -63,6 +65,28 @@ class LSA:
         if self._words is None:
             raise GemixError("lsa: prepare() has to see the documents before embed()")
         return unit_rows(self._words.transform(documents["text"].to_pylist()) @ self._directions)
+
+    def save(self, folder: Path) -> None:
+        """Keep words, their weights and directions."""
+        vocabulary = sorted(self._words.vocabulary_, key=self._words.vocabulary_.__getitem__)
+        save_arrays(folder, {"idf": self._words.idf_, "directions": self._directions}, {"words": vocabulary})
+
+    def load(self, folder: Path) -> None:
+        """Take the space that `save` kept.
+
+        Raises:
+            GemixError: there is none.
+
+        """
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
+        try:
+            arrays, config = load_arrays(folder)
+            self._words = TfidfVectorizer(sublinear_tf=True, dtype=np.float32, vocabulary=config["words"])
+            self._words.idf_ = arrays["idf"]
+            self._directions = arrays["directions"]
+        except (OSError, ValueError, KeyError) as error:
+            raise GemixError(f"cannot read the space of lsa, {folder}: {error}; run `gemix embed` again") from error
 
     @staticmethod
     def _fit_words(texts: list[str]) -> tuple[Any, Any]:
