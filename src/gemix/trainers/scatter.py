@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 
 from gemix.corpus.rows import Batch
 from gemix.corpus.shards import Shard
-from gemix.labels.documents import labelled_batches
 from gemix.labels.spill import Row, SpillWriter, is_spill
 from gemix.mix.domain_ids import domain_folder, domain_key
 from gemix.runtime.atomic import atomic_path
@@ -97,9 +96,8 @@ class Coding(Protocol):
     def dtype(self) -> np.dtype[Any]:
         """The type of what a document consists of."""
 
-    @property
-    def extras(self) -> bool:
-        """Whether it needs the columns beside text and id."""
+    def read(self, shard: Shard, labels: Path, keys: tuple[str, str]) -> Iterator[tuple[Batch, pa.Table]]:
+        """Yield the documents of a shard, a batch at a time, beside the columns domain and tokens of their labels."""
 
     def documents(self, batch: Batch) -> Iterator[tuple[int | None, bytes]]:
         """Yield the good rows of a batch as they are written, and how many tokens that are; None: as labels count."""
@@ -133,8 +131,7 @@ class Scatter:
         with atomic_path(path) as tmp:
             writer = SpillWriter(tmp, self.key, len(self.plan.tasks))
             self.coding.remarks()  # those on a shard that failed
-            columns, keys = ("id", "domain", "tokens"), (self.text_key, self.id_key)
-            for batch, table in labelled_batches(shard, self.labels, *keys, columns, self.coding.extras):
+            for batch, table in self.coding.read(shard, self.labels, (self.text_key, self.id_key)):
                 for row in self._rows(batch, table, place):
                     writer.add(*row)
                 advance(len(batch))
@@ -175,14 +172,16 @@ class Scatter:
         return list(taken.values()), replace(batch, texts=pc.if_else(pa.array(mask), batch.texts, None))
 
 
-def is_held_out(text: str, share: float) -> bool:
+def is_held_out(text: str | bytes, share: float) -> bool:
     """Return whether a document is kept from training: by a hash of its words in lower case, so that copies agree.
+
+    Of one that comes as tokens it is a hash of these.
 
     It depends on nothing else: not on the seed, the tokenizer, or the other documents.
     """
     if not share:
         return False
-    normal = " ".join(text.lower().split()).encode()
+    normal = " ".join(text.lower().split()).encode() if isinstance(text, str) else text
     digest = hashlib.blake2b(normal, digest_size=8, salt=b"tokenize:held").digest()
     return int.from_bytes(digest, "big") < int(share * (1 << 64))
 
