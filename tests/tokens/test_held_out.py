@@ -4,7 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemix.runtime.errors import GemixError
+from gemix.tokens import held_out as held_out_module
 from gemix.tokens.held_out import held_out, is_held_out, text_place
+from gemix.tokens.pieces import pieces
 
 
 def test_a_share_of_the_documents_is_held_out_by_their_text_alone() -> None:
@@ -18,6 +20,13 @@ def test_a_share_of_the_documents_is_held_out_by_their_text_alone() -> None:
     for share in (-0.1, 1, np.nan):
         with pytest.raises(GemixError, match="between 0 and 1"):
             held_out(texts, share)
+
+
+@given(st.text(alphabet="aB \n", max_size=40), st.integers(1, 9))
+def test_a_long_text_is_normalised_as_a_short_one(text: str, longest: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(held_out_module, "pieces", lambda text: pieces(text, longest))
+        assert "".join(held_out_module._normal(text)) == " ".join(text.lower().split())
 
 
 @given(st.text(), st.sampled_from([" ", "\n\n", "\t "]))

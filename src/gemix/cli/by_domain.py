@@ -90,7 +90,8 @@ def print_index(out: Path, index: Any) -> None:
     """Say what data by domain hold."""
     files = sum(len(domain.files) for domain in index.domains)
     tokens = sum(domain.tokens for domain in index.domains)
-    say(f"{out}: {tokens:,} tokens by the tokenizer {index.tokenizer} in {files:,} files")
+    by = f" by the tokenizer {index.tokenizer}" if index.tokenizer else ""
+    say(f"{out}: {tokens:,} tokens{by} in {files:,} files")
     rows = [
         (
             domain.folder,

@@ -1,5 +1,6 @@
 """The command that turns a labelled corpus into token data by domain: `tokenize`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -77,15 +78,24 @@ def tokenize(
 
     Example: `gemix tokenize run/ --layout megatron --tokenizer tokenizer.json --out data/`
     """
-    from gemix.trainers import TokenizeSettings, tokenize_corpus
+    from gemix.trainers import TokenizeSettings, split_tokens, tokenize_corpus
     from gemix.trainers.adopt import adopt_counts
     from gemix.trainers.run_tokenizer import run_tokenizer
+    from gemix.trainers.tokenised import token_files
 
     only = _only(mixture, budget, proxy_tokens)
-    (shards, folder), launcher = find_corpus(inputs, labels, out), find_launcher(workers, rank, world_size, ray)
-    tokenizer = tokenizer or run_tokenizer(shards, folder)
+    launcher = find_launcher(workers, rank, world_size, ray)
     settings = TokenizeSettings(layout, tokenizer, end, held_out, seed, file_bytes, only)
-    index = tokenize_corpus(shards, folder, out, settings, launcher=launcher)
+    is_run = len(inputs) == 1 and (Path(inputs[0]) / "run.json").is_file()
+    if not is_run and (shards := token_files(inputs)):
+        if labels is None:
+            raise GemixError("which labels? --labels FOLDER with NAME.labels.npy or NAME.parquet for each NAME.bin")
+        folder = labels
+        index = split_tokens(shards, folder, out, settings, launcher=launcher)
+    else:
+        shards, folder = find_corpus(inputs, labels, out)
+        settings = replace(settings, tokenizer=tokenizer or run_tokenizer(shards, folder))
+        index = tokenize_corpus(shards, folder, out, settings, launcher=launcher)
     if index is None:
         say_rank(launcher.rank)
         return

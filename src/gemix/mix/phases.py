@@ -59,8 +59,7 @@ def join_phases(
         )
         for entry, w in zip(first.domains, weights, strict=True)
     ]
-    limit = _limit(mixtures, max_epochs)
-    _refuse_repeated(domains, limit)
+    _refuse_repeated(domains, limit := _limit(mixtures, max_epochs))
     return Mixture(
         strategy="phases",
         grounds=by_hand(f"{' then '.join(m.strategy for m in mixtures)}, compared with nothing"),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gemix.trainers.mixture_file import read_mixture
     from gemix.trainers.needed import ForMixture, Pools
     from gemix.trainers.split import split_corpus
-    from gemix.trainers.tokenize import TokenizeSettings, tokenize_corpus
+    from gemix.trainers.tokenize import TokenizeSettings, split_tokens, tokenize_corpus
     from gemix.trainers.trainers import TRAINERS
 
 _FILES: Final = {
@@ -28,6 +28,7 @@ _FILES: Final = {
     "read_mixture": "mixture_file",
     "repeated_domains": "export",
     "split_corpus": "split",
+    "split_tokens": "tokenize",
     "tokenize_corpus": "tokenize",
 }
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "read_mixture",
     "repeated_domains",
     "split_corpus",
+    "split_tokens",
     "tokenize_corpus",
 ]
 __getattr__ = offered(__name__, _FILES)

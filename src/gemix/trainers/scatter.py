@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 
 from gemix.corpus.rows import Batch
 from gemix.corpus.shards import Shard
-from gemix.labels.documents import labelled_batches
 from gemix.labels.spill import Row, SpillWriter, is_spill, spill_path
 from gemix.mix.domain_ids import domain_folder, domain_key
 from gemix.runtime.atomic import atomic_path
@@ -98,9 +97,8 @@ class Coding(Protocol):
     def dtype(self) -> np.dtype[Any]:
         """The type of what a document consists of."""
 
-    @property
-    def extras(self) -> bool:
-        """Whether it needs the columns beside text and id."""
+    def read(self, shard: Shard, labels: Path, keys: tuple[str, str]) -> Iterator[tuple[Batch, pa.Table]]:
+        """Yield the documents of a shard, a batch at a time, beside the columns domain and tokens of their labels."""
 
     def documents(self, batch: Batch) -> Iterator[tuple[int | None, bytes]]:
         """Yield the good rows of a batch as they are written, and how many tokens that are; None: as labels count."""
@@ -134,8 +132,7 @@ class Scatter:
         with atomic_path(path) as tmp:
             writer = SpillWriter(tmp, self.key, len(self.plan.tasks))
             self.coding.remarks()  # those on a shard that failed
-            columns, keys = ("id", "domain", "tokens"), (self.text_key, self.id_key)
-            for batch, table in labelled_batches(shard, self.labels, *keys, columns, self.coding.extras):
+            for batch, table in self.coding.read(shard, self.labels, (self.text_key, self.id_key)):
                 for row in self._rows(batch, table, place):
                     writer.add(*row)
                 advance(len(batch))

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from gemix.corpus.rows import Batch
 from gemix.corpus.shards import Shard, refuse_overlap
+from gemix.labels.documents import labelled_batches
 from gemix.labels.labelled import open_labels
 from gemix.mix.domain_ids import shown
 from gemix.runtime.atomic import keep_text
@@ -88,10 +89,9 @@ class TextCoding:
         """The type of a byte."""
         return np.dtype("u1")
 
-    @property
-    def extras(self) -> bool:
-        """Whether other columns are needed: yes."""
-        return True
+    def read(self, shard: Shard, labels: Path, keys: tuple[str, str]) -> Iterator[tuple[Batch, pa.Table]]:
+        """Yield the documents of a shard beside their labels, with all their columns."""
+        return labelled_batches(shard, labels, *keys, ("id", "domain", "tokens"), with_extras=True)
 
     def documents(self, batch: Batch) -> Iterator[tuple[int | None, bytes]]:
         """Yield the objects of the good rows."""

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from gemix.corpus.rows import Batch
+from gemix.corpus.shards import Shard
+from gemix.labels.documents import labelled_batches
 from gemix.proxy.tokenised import encode, in_pieces
 from gemix.runtime.errors import GemixError
 from gemix.runtime.fingerprint import file_sha256
@@ -34,10 +37,9 @@ class TokenCoding:
     end: str | None
     dtype: np.dtype[Any]
 
-    @property
-    def extras(self) -> bool:
-        """Whether other columns are needed: no."""
-        return False
+    def read(self, shard: Shard, labels: Path, keys: tuple[str, str]) -> Iterator[tuple[Batch, pa.Table]]:
+        """Yield the documents of a shard beside their labels."""
+        return labelled_batches(shard, labels, *keys, ("id", "domain", "tokens"))
 
     def documents(self, batch: Batch) -> Iterator[tuple[int | None, bytes]]:
         """Yield the tokens of the good rows, and how many they are."""
