@@ -39,7 +39,7 @@ def join_phases(
     first = mixtures[0]
     for other in mixtures:
         _refuse_other(first, other)
-    budgets = {mixture.budget_tokens for mixture in mixtures} - {None}
+    budgets = {mixture.budget_tokens for mixture in mixtures if mixture.budget_tokens is not None}
     if budget is None and len(budgets) > 1:
         raise ValueError(
             f"the mixtures have the budgets {listed([f'{n:,}' for n in sorted(budgets)])}: --budget TOKENS"

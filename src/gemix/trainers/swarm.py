@@ -261,7 +261,7 @@ def _with_earlier(out: Path, runs: RunTable, facts: _Facts) -> RunTable:
 
 def _mixture(runs: RunTable, weights: Floats, index: DataIndex, tokens: int | None) -> Mixture:
     domains = [
-        DomainWeight(domain=key, name=domain.name, weight=min(float(weight), 1.0))
+        DomainWeight(domain=key, name=domain.name, weight=min(float(weight), 1.0), share=None, epochs=None)
         for key, domain, weight in zip(runs.domains, index.domains, weights / weights.sum(), strict=True)
     ]
     return Mixture(strategy="swarm", budget_tokens=tokens, partition=index.partition, domains=domains)
