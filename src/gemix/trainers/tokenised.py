@@ -106,10 +106,11 @@ def _open_megatron(path: Path, side: Path) -> TokenFile:
     if bytes(index[:9]) != _MAGIC:
         raise ValueError(f"{side.name} is no index of Megatron's")
     _, code, n, bounds = struct.unpack("<QBQQ", bytes(index[9:34]))
-    if code not in _TYPES:
+    kind: np.dtype[Any] | None = _TYPES.get(code)
+    if kind is None:
         raise ValueError(f"{side.name} names the type {code}, which is none of tokens")
     lengths = np.frombuffer(index, "<i4", n, 34).astype(np.int64)
-    begins = np.frombuffer(index, "<i8", n, 34 + 4 * n) // _TYPES[code].itemsize
+    begins = np.frombuffer(index, "<i8", n, 34 + 4 * n) // kind.itemsize
     first = np.frombuffer(index, "<i8", bounds, 34 + 12 * n)  # the sequences of document i: first[i] to first[i + 1]
     last = np.maximum(first[1:] - 1, 0)
     whole = first[1:] > first[:-1]
@@ -117,7 +118,7 @@ def _open_megatron(path: Path, side: Path) -> TokenFile:
     starts = np.where(whole, begins[np.minimum(first[:-1], max(n - 1, 0))] if n else 0, 0)
     if (ends - starts).sum() != lengths.sum():
         raise ValueError("the sequences of a document do not lie side by side")
-    return TokenFile(np.memmap(path, _TYPES[code], "r") if path.stat().st_size else np.empty(0, "<u2"), starts, ends)
+    return TokenFile(np.memmap(path, kind, "r") if path.stat().st_size else np.empty(0, kind), starts, ends)
 
 
 def _open_npy(path: Path, side: Path) -> TokenFile:
@@ -171,16 +172,18 @@ def open_tokenised(shards: Sequence[Shard], folder: Path) -> tuple[LabelledCorpu
         kinds.setdefault(file.tokens.dtype, shard.path)
         labels = read_labels(folder, shard, len(file.lengths), k)
         good = (labels >= 0) & (file.lengths > 0)
-        documents = np.bincount(labels[good], minlength=k)
-        tokens = np.bincount(labels[good], file.lengths[good], minlength=k).astype(np.int64)
-        markers[shard.name] = _marker(shard, documents, tokens, file, labels)
+        counts = np.bincount(labels[good], minlength=k)
+        sizes = np.bincount(labels[good], file.lengths[good], minlength=k).astype(np.int64)
+        markers[shard.name] = _marker(shard, counts, sizes, file, labels)
     if len(kinds) > 1:
         raise GemixError(
             f"tokens of one type are split, not of {' and '.join(f'{t} in {p}' for t, p in kinds.items())}"
         )
-    sums = [np.sum([getattr(marker, what) for marker in markers.values()], axis=0) for what in ("documents", "tokens")]
-    totals = [column.tolist() for column in sums]
-    corpus = LabelledCorpus(folder, list(shards), markers, table.names, totals[0], totals[1], table.identity)
+    documents, tokens = (
+        np.sum([getattr(marker, what) for marker in markers.values()], axis=0).tolist()
+        for what in ("documents", "tokens")
+    )
+    corpus = LabelledCorpus(folder, list(shards), markers, table.names, documents, tokens, table.identity)
     return corpus, next(iter(kinds))
 
 
