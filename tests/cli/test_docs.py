@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("docs/mix-your-runs.md",)
+PAGES = ("docs/mix-your-runs.md", "docs/mix-proxies.md")
 
 
 def blocks(page: Path) -> list[str]:
