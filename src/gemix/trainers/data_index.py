@@ -71,7 +71,6 @@ class DataIndex(Record):
         seed: of the order.
         held_out: share of the documents that is kept from training.
         key: sha256 of all that decides the bytes of the files.
-        by_hash: whether documents lie in the order of a hash over all files of a domain, or only within each.
         domains: K domains in the order of their numbers, empty ones too.
 
     """
@@ -87,7 +86,6 @@ class DataIndex(Record):
     seed: Natural
     held_out: float = Field(ge=0, lt=1)
     key: str
-    by_hash: bool = True
     domains: list[DomainData] = Field(min_length=1)
 
 

@@ -56,9 +56,7 @@ def merge_data(data: Path, merged: Path, leaves: Path, out: Path) -> DataIndex:
         if (out / FILE_NAME).exists() and read_index(out).key != key:
             raise GemixError(f"{out} holds other data; choose another folder or empty it")
         domains = [_merged(data, out, index, nodes, key_, name, layout) for key_, name in _named(coarse)]
-        result = index.model_copy(
-            update={"partition": coarse.identity, "key": key, "domains": domains, "by_hash": False}
-        )
+        result = index.model_copy(update={"partition": coarse.identity, "key": key, "domains": domains})
         keep_text(out / FILE_NAME, result.to_json())
     return result
 

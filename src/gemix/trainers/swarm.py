@@ -230,10 +230,6 @@ def _cuts(index: DataIndex, share: float | None, runs: RunTable, to: str, data: 
         raise GemixError(
             f"{to} is told whole files and cannot cut pools of {share:.3%} out of {data}; make them: {anew}"
         )
-    if FILES[to].cut == "take" and not index.by_hash:
-        raise GemixError(
-            f"{data} is of merged domains, whose first documents are those of one part; make pools: {anew}"
-        )
     if FILES[to].cut == "split" and np.ptp(cuts[used]) > _SAME:
         raise GemixError(
             f"{to} splits the same share off all domains, and {data} has another share of each; make pools: {anew}"
