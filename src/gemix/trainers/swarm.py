@@ -234,6 +234,14 @@ def _cuts(index: DataIndex, share: float | None, runs: RunTable, to: str, data: 
         raise GemixError(
             f"{to} splits the same share off all domains, and {data} has another share of each; make pools: {anew}"
         )
+    if FILES[to].cut == "split":
+        for k in np.flatnonzero(used).tolist():
+            for file in index.domains[k].files:
+                if not round(file.documents * cuts[k]):
+                    raise GemixError(
+                        f"{to} would split {share:.3%} off {data}/{file.path}, which is none of its {file.documents:,} "
+                        f"documents; make pools: {anew}"
+                    )
     return np.where(used, cuts, cuts[used].min() if FILES[to].cut == "split" else 1.0)
 
 
