@@ -15,7 +15,9 @@ from token_data import make_corpus
 from typer.testing import CliRunner
 
 from gemix.cli.app import app
+from gemix.mix.design_file import Design, read_design, write_design
 from gemix.mix.mixture import Mixture
+from gemix.mix.partition import read_partition
 from gemix.mix.read_runs import read_runs
 from gemix.runtime.errors import GemixError
 from gemix.trainers import DataIndex, Pools, TokenizeSettings, read_index, split_corpus, tokenize_corpus
@@ -86,7 +88,9 @@ def test_megatron_is_told_the_mixture_of_the_run(made: Path, tmp_path: Path) -> 
     told = dict(zip(words[1::2], map(float, words[::2]), strict=True))
     for domain, weight in zip(index.domains, table.W[3], strict=True):
         paths = [str(made / "megatron" / file.path) for file in domain.files]
-        assert sum(told[path] for path in paths) == pytest.approx(weight)
+        assert sum(told.get(path, 0.0) for path in paths) == pytest.approx(weight, abs=1 / T)
+    blends = [(tmp_path / name / "blend.txt").read_text().split()[::2] for name in table.ids]
+    assert min(float(weight) for blend in blends for weight in blend) > 1e-3 / T  # a file has a part of its domain's
 
 
 def test_olmo_core_reads_pools_and_repeats_them(made: Path, tmp_path: Path) -> None:
@@ -153,6 +157,12 @@ def test_more_runs_may_follow_and_other_facts_may_not(made: Path, tmp_path: Path
         ),
         ("olmo-core", "megatron", {}, r"has the layout megatron"),
         ("nemo", "megatron", {}, r"--to nemo: a swarm is written for one of megatron, olmo-core"),
+        (
+            "megatron",
+            "megatron",
+            {"proxy_tokens": 40},
+            r"would split 0\.010% off .*none of its \d+ documents; make pools",
+        ),
         ("megatron", "megatron", {"proxy_tokens": None}, r"--budget needs --proxy-tokens"),
         ("megatron", "megatron", {"proxy_tokens": 2 * BUDGET}, r"a proxy is the smaller training"),
     ],
@@ -196,6 +206,13 @@ def test_from_a_design_to_a_mixture(made: Path, tmp_path: Path) -> None:
     said = call(*collect)
     assert "11 of 12 runs, with val_loss" in said
     assert "missing, no result: 1: 12" in said
+    partition = read_partition(made / "labels" / "domains.csv")
+    design = Design.of("dirichlet", partition, partition.box(), 0, (0.1, 5.0))
+    write_design(out, design)
+    call(*collect)
+    assert read_design(tmp_path) == design
+    write_design(out, design.model_copy(update={"seed": 1}))
+    assert "holds another design.json" in CliRunner().invoke(app, collect).output
     call("mix", "regmix", domains, "--mixtures", table, "--target", "val_loss", "--surrogate", "linear",
          "--out", str(tmp_path / "mixture.json"))  # fmt: skip
     found = Mixture.model_validate_json((tmp_path / "mixture.json").read_text())

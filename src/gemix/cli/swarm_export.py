@@ -113,8 +113,11 @@ def collect(
     if not files:
         raise ValueError(f"no .csv or .jsonl lies in the folders of the runs in {runs}: --results FILE")
     found = collect_runs(mixtures, files, metric)
+    known = read_design(runs)
+    if known is not None and read_design(out.parent) not in (None, known):
+        raise ValueError(f"{out.parent} holds another design.json, which is of other runs: choose another folder")
     write_text(out, write_table(found.table))
-    if (known := read_design(runs)) is not None:
+    if known is not None:
         write_design(out.parent, known)
     say(f"{out}: {len(found.table.ids):,} of {len(mixtures.ids):,} runs, with {listed(metric)}")
     _say_names("missing, no result", found.missing)

@@ -66,6 +66,12 @@ def tokenize(
             **COUNT,
         ),
     ] = None,
+    merged_from: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", help="token data of the run's domains: its merged ones from these files", show_default="none"
+        ),
+    ] = None,
     adopt: Annotated[
         bool, typer.Option("--adopt", help="write these counts into the domains.csv that mixtures are made from")
     ] = False,
@@ -83,6 +89,9 @@ def tokenize(
     from gemix.trainers.run_tokenizer import run_tokenizer
     from gemix.trainers.tokenised import token_files
 
+    if merged_from is not None:
+        _merge(inputs, merged_from, layout, out)
+        return
     only = _only(mixture, budget, proxy_tokens)
     launcher = find_launcher(workers, rank, world_size, ray)
     settings = TokenizeSettings(layout, tokenizer, end, held_out, seed, file_bytes, only)
@@ -102,6 +111,23 @@ def tokenize(
     print_index(out, index)
     if adopt:
         say(f"{adopt_counts(index, folder)}: its tokens are now those of the tokenizer {index.tokenizer}, exactly")
+
+
+def _merge(inputs: list[str], data: Path, layout: str, out: Path) -> None:
+    """Write the data of the merged domains of a run, from those of its domains."""
+    from gemix.chain.names import LEAVES, MERGED
+    from gemix.trainers.data_index import read_index
+    from gemix.trainers.merge import merge_data
+
+    run = Path(inputs[0])
+    if len(inputs) != 1 or not (run / MERGED).is_file():
+        raise GemixError(
+            f"--from is for a run with merged domains, and {run / MERGED} is not there: "
+            "gemix taxonomy merge RUN, or gemix taxonomy cut RUN"
+        )
+    if (found := read_index(data).layout) != layout:
+        raise GemixError(f"--layout {layout}: {data} has the layout {found}, and files are taken as they are")
+    print_index(out, merge_data(data, run / MERGED, run / LEAVES, out))
 
 
 def _only(mixture: Path | None, budget: float | None, proxy_tokens: float | None) -> "ForMixture | Pools | None":

@@ -28,6 +28,7 @@ MIXTURES: Final = "mixtures.csv"
 SCRIPT: Final = "array.sh"
 _RECORD: Final = "swarm-export.json"
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_MANY: Final = 1e12  # tokens of a run, where nobody says how many
 _SAME: Final = 1e-6  # of shares that went through a division
 
 
@@ -234,6 +235,14 @@ def _cuts(index: DataIndex, share: float | None, runs: RunTable, to: str, data: 
         raise GemixError(
             f"{to} splits the same share off all domains, and {data} has another share of each; make pools: {anew}"
         )
+    if FILES[to].cut == "split":
+        for k in np.flatnonzero(used).tolist():
+            for file in index.domains[k].files:
+                if not round(file.documents * cuts[k]):
+                    raise GemixError(
+                        f"{to} would split {share:.3%} off {data}/{file.path}, which is none of its {file.documents:,} "
+                        f"documents; make pools: {anew}"
+                    )
     return np.where(used, cuts, cuts[used].min() if FILES[to].cut == "split" else 1.0)
 
 
@@ -260,6 +269,7 @@ def _with_earlier(out: Path, runs: RunTable, facts: _Facts) -> RunTable:
 
 
 def _mixture(runs: RunTable, weights: Floats, index: DataIndex, tokens: int | None) -> Mixture:
+    weights = np.where(weights * (tokens or _MANY) < 1, 0.0, weights)  # designs have weights of less than a token
     domains = [
         DomainWeight(domain=key, name=domain.name, weight=min(float(weight), 1.0), share=None, epochs=None)
         for key, domain, weight in zip(runs.domains, index.domains, weights / weights.sum(), strict=True)
