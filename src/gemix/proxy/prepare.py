@@ -219,8 +219,8 @@ def _check(domains: list[Part], valid: list[Part], settings: PrepareSettings) ->
     if faults:
         raise GemixError(
             f"with {settings.held_out:.3g} of the documents held out\n  {first_faults(faults)}\n"
-            "Give more of the corpus, or hold out another share: --held-out (copies of a text are on one side: of a domain "
-            "that is copies of a few, remove these)"
+            "Give more of the corpus, or hold out another share: --held-out (copies of a text are on one side; where a "
+            "domain is copies of a few, remove these)"
         )
 
 
