@@ -36,7 +36,7 @@ def test_a_tokenizer_of_ones_own_counts_everything(tmp_path: Path) -> None:
     assert tokens_of(read_partition(out / "domains.csv")) == 300 * 40
     other = tmp_path / "again.json"
     other.write_bytes(own.read_bytes() + b"\n")
-    prepare = ("proxy", "prepare", "--labels", out / "labels", "--out", tmp_path / "proxy")
+    prepare = ("proxy", "prepare", "--labels", out / "labels", "--out", tmp_path / "proxy", "--held-out", 0.2)
     refused = " ".join(gemix(*prepare, "--tokenizer", other, code=1).split())
     assert "were counted by another tokenizer" in refused
     assert "gemix run --out RUN --tokenizer" in refused

@@ -221,8 +221,8 @@ def test_a_full_disk_leaves_no_file_and_a_later_call_ends_the_work(tmp_path):
     # Parts (16 rows) are below the limit, the result is above it.
     failed = subprocess.run([*command, "20000"], capture_output=True, text=True, check=False)
     assert failed.returncode == 1
-    assert re.search(r"^GemixError: cannot write .*seed\.npy: ", failed.stderr, re.MULTILINE)
-    assert [p.name for p in (tmp_path / "out").iterdir()] == ["parts"]
+    assert re.search(r"^GemixError: cannot write .*(seed\.npy|space): ", failed.stderr, re.MULTILINE)
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"parts", "space"}
     subprocess.run(command, check=True, capture_output=True)
     subprocess.run([*command[:-2], str(tmp_path / "whole"), "1"], check=True, capture_output=True)
     assert (tmp_path / "out" / "seed.npy").read_bytes() == (tmp_path / "whole" / "seed.npy").read_bytes()
@@ -232,7 +232,7 @@ def test_a_full_disk_leaves_no_file_and_a_later_call_ends_the_work(tmp_path):
 @pytest.mark.parametrize("spec", ["minilm:int8", "lsa"])
 def test_a_killed_process_loses_at_most_a_part(spec, tmp_path):
     """Parts that are whole are not made again, and the bytes are those of a call on another number of threads."""
-    table = documents(docstrings(160) * (1 if spec == "minilm:int8" else 20))
+    table = documents(docstrings(96) if spec == "minilm:int8" else docstrings(160) * 20)
     pq.write_table(table, tmp_path / "table.parquet")
     command = [sys.executable, SCRIPT, str(tmp_path / "table.parquet"), spec]
     subprocess.run([*command, str(tmp_path / "whole"), "2"], check=True, capture_output=True)

@@ -37,11 +37,12 @@ def test_a_vector_depends_on_its_document_alone(precision, real_text, request):
     """Not on the order, the neighbours, the size of a call or the number of threads."""
     one = request.getfixturevalue(precision)
     two = MiniLM(precision, workers=2)
+    real_text = real_text.slice(len(real_text) - 24)
     together = one.embed(real_text)
     assert np.array_equal(two.embed(real_text), together)
     backwards = real_text.take(list(range(len(real_text)))[::-1])
     assert np.array_equal(two.embed(backwards)[::-1], together)
-    for row in (0, 20, 39):
+    for row in (0, 12, 23):
         assert np.array_equal(one.embed(real_text.slice(row, 1))[0], together[row])
 
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from neighbours_data import density_by_definition
 from support import clustered
 
-from gemix.sphere import chunks
+from gemix.runtime import threads
 from gemix.taxonomy import cells, cosines, neighbours
 from gemix.taxonomy.neighbours import MIN_DENSITY, local_density
 
@@ -90,7 +90,7 @@ def test_cells_on_float16_memmap(X: np.ndarray, tmp_path) -> None:
 def test_same_answer_on_any_number_of_cores(X: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
     for cores in (1, 2, 5):
-        monkeypatch.setattr(chunks, "cores", lambda cores=cores: cores)
+        monkeypatch.setattr(threads, "cores", lambda cores=cores: cores)
         found.append(local_density(X, np.arange(len(X)), 8, seed=3))
     assert np.array_equal(found[0], found[1])
     assert np.array_equal(found[0], found[2])

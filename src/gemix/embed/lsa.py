@@ -8,7 +8,6 @@ import pyarrow as pa
 
 from gemix.embed.base import Vectors, needs, unit_rows
 from gemix.runtime.errors import GemixError
-from gemix.sphere.storage import load_arrays, save_arrays
 
 DIMENSIONS = 128
 MAX_FEATURES = 20_000
@@ -67,9 +66,19 @@ class LSA:
         return unit_rows(self._words.transform(documents["text"].to_pylist()) @ self._directions)
 
     def save(self, folder: Path) -> None:
-        """Keep words, their weights and directions."""
+        """Keep words, their weights and directions.
+
+        Raises:
+            GemixError: the folder cannot be written.
+
+        """
+        from gemix.sphere.storage import save_arrays  # here: the package loads nothing heavy
+
         vocabulary = sorted(self._words.vocabulary_, key=self._words.vocabulary_.__getitem__)
-        save_arrays(folder, {"idf": self._words.idf_, "directions": self._directions}, {"words": vocabulary})
+        try:
+            save_arrays(folder, {"idf": self._words.idf_, "directions": self._directions}, {"words": vocabulary})
+        except OSError as error:
+            raise GemixError(f"cannot write {folder}: {error.strerror or error}") from error
 
     def load(self, folder: Path) -> None:
         """Take the space that `save` kept.
@@ -79,6 +88,8 @@ class LSA:
 
         """
         from sklearn.feature_extraction.text import TfidfVectorizer
+
+        from gemix.sphere.storage import load_arrays
 
         try:
             arrays, config = load_arrays(folder)

@@ -13,6 +13,7 @@ import msgspec
 from gemix.corpus.check import check_shards
 from gemix.corpus.formats import Shard
 from gemix.labels.job import Job, Join, Task
+from gemix.labels.listed import FILE_NAME as LISTED
 from gemix.labels.listed import listed_names, write_listed
 from gemix.labels.markers import Marker, marker_path, read_marker, sidecar_path
 from gemix.labels.parts import FOLDER, Content, Part, Piece, remove_parts, split
@@ -227,8 +228,8 @@ def _has_parts(out: Path) -> bool:
 
 
 def _remove_leftovers(out: Path, shards: Sequence[Shard]) -> None:
-    """Delete the temporary files of these shards; nobody else is at work in the folder."""
-    targets = {path(out, shard.name) for path in (sidecar_path, marker_path) for shard in shards}
+    """Delete the temporary files of these shards and of their list; nobody else is at work in the folder."""
+    targets = {path(out, shard.name) for path in (sidecar_path, marker_path) for shard in shards} | {out / LISTED}
     for folder in {target.parent for target in targets}:
         for tmp in folder.glob(".*.tmp-*"):
             if folder / tmp.name[1:].rpartition(".tmp-")[0] in targets:
